@@ -1,0 +1,186 @@
+"""Access patterns: what a read asks for, as regions that are the same for every backend.
+
+A pattern's name and the seed fix its regions for an image of a given shape; no backend's chunks are looked at. Positions
+come from SHA-256 of the names, so they are the same on every Python and numpy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from storebench.errors import UsageError, unknown_name
+from storebench.grid import Region, Shape
+
+SCREEN_YX: Final = (1664, 2560)
+"""The chapter's laptop screen, in pixels (rows, columns)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is read: the shape of each resolution level (0 = full) and the axis names, slowest first."""
+
+    levels: tuple[Shape, ...]
+    axes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One read: a region in the voxels of a level."""
+
+    level: int
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPattern:
+    """A named way to read an image.
+
+    Attributes
+    ----------
+    name : str
+        As in `EXAMPLES`.
+    extent : mapping of str to int
+        Voxels wanted per axis; an axis that is not named is taken whole. Clipped to the image.
+    grid : int or None
+        For aligned and misaligned variants: edge of the grid in voxels.
+    aligned : bool
+        Whether regions start on the grid, or half a cell beside it.
+    level : int
+        Resolution level that is read.
+    needs : str
+        Axes without which the pattern has no meaning.
+    """
+
+    name: str
+    extent: Mapping[str, int]
+    grid: int | None = None
+    aligned: bool = True
+    level: int = 0
+    needs: str = ""
+
+    def requests(self, target: Target, seed: int = 0) -> tuple[Request, ...]:
+        """Return the reads of one sample, in order.
+
+        Parameters
+        ----------
+        target : Target
+            The image.
+        seed : int
+            Same seed, same regions.
+
+        Raises
+        ------
+        UsageError
+            If the image has no such axis or level.
+        """
+        if self.level >= len(target.levels):
+            raise UsageError(
+                f"pattern {self.name}: the image has no level {self.level}, its levels are 0 to {len(target.levels) - 1}"
+            )
+        missing = [axis for axis in self.needs if axis not in target.axes]
+        if missing:
+            raise UsageError(f"pattern {self.name} needs axis {', '.join(missing)}; the image has the axes {target.axes}")
+        shape = target.levels[self.level]
+        start, stop = [], []
+        for axis, n_voxels in zip(target.axes, shape, strict=True):
+            wanted = min(self.extent.get(axis, n_voxels), n_voxels)
+            first = self._first(axis, n_voxels - wanted, seed, shape)
+            start.append(first)
+            stop.append(first + wanted)
+        return (Request(self.level, Region(tuple(start), tuple(stop))),)
+
+    def _first(self, axis: str, last: int, seed: int, shape: Shape) -> int:
+        """Return where the region starts on an axis: 0 to `last`, drawn from the names."""
+        text = f"{seed}/{self.name}/{'x'.join(map(str, shape))}/{axis}"
+        drawn = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        if self.grid is None or last == 0:
+            return drawn % (last + 1)
+        offset = 0 if self.aligned else self.grid // 2
+        cells = (last - offset) // self.grid + 1 if last >= offset else 0
+        return offset + self.grid * (drawn % cells) if cells else 0
+
+
+def _one_plane(kept: str) -> Callable[[re.Match[str]], dict[str, object]]:
+    """Return the extents of a plane that keeps the axes `kept` whole."""
+    return lambda _: {"extent": {axis: 1 for axis in "tczyx" if axis not in kept}, "needs": kept}
+
+
+def _roi(match: re.Match[str]) -> dict[str, object]:
+    edges = [int(n) for n in match["edges"].split("x")]
+    if len(edges) not in (1, 2, 3):
+        raise UsageError(f"pattern {match[0]}: give one edge or one per axis (z x y x x), not {len(edges)}")
+    extent = dict.fromkeys("zyx", edges[0]) if len(edges) == 1 else dict(zip("xyz", reversed(edges), strict=False))
+    fields: dict[str, object] = {"extent": {"t": 1, "c": 1} | extent}
+    if match["grid"]:
+        fields |= {"grid": int(match["grid"]), "aligned": match["how"] == "aligned"}
+    return fields
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: str
+    build: Callable[[re.Match[str]], dict[str, object]]
+    examples: tuple[str, ...]
+    about: str
+
+
+_SIZE: Final = r"[1-9]\d*"
+_RULES: Final = (
+    _Rule("whole", lambda _: {"extent": {}}, ("whole",), "the whole image"),
+    _Rule("plane_xy", _one_plane("yx"), ("plane_xy",), "one plane as acquired: z fixed"),
+    _Rule("plane_xz", _one_plane("zx"), ("plane_xz",), "one plane across: y fixed"),
+    _Rule("plane_yz", _one_plane("zy"), ("plane_yz",), "one plane across: x fixed"),
+    _Rule(
+        rf"slab({_SIZE})",
+        lambda m: {"extent": {"t": 1, "c": 1, "z": int(m[1])}, "needs": "z"},
+        ("slab16",),
+        "that many neighbouring xy planes",
+    ),
+    _Rule(
+        rf"roi(?P<edges>{_SIZE}(x{_SIZE})*)(-(?P<how>aligned|misaligned)(?P<grid>{_SIZE}))?",
+        _roi,
+        ("roi32", "roi64", "roi16x64x64", "roi64-aligned64", "roi64-misaligned64"),
+        "a box of that edge (or z x y x x edges) anywhere; -aligned64 starts on a grid of 64, -misaligned64 half a cell beside",
+    ),
+    _Rule(
+        rf"tile({_SIZE})",
+        lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": int(m[1]), "x": int(m[1])}},
+        ("tile256",),
+        "a square of that edge in one xy plane",
+    ),
+    _Rule(
+        r"voxel_line_([zyx])",
+        lambda m: {"extent": {axis: 1 for axis in "tczyx" if axis != m[1]}, "needs": m[1]},
+        ("voxel_line_z", "voxel_line_y", "voxel_line_x"),
+        "all voxels along one axis, as for a time or depth profile",
+    ),
+    _Rule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
+    _Rule(
+        r"viewport@(\d)",
+        lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": SCREEN_YX[0], "x": SCREEN_YX[1]}, "level": int(m[1])},
+        ("viewport@0", "viewport@1", "viewport@2"),
+        "what a screen of 2560 x 1664 shows of one xy plane at a resolution level",
+    ),
+)
+
+EXAMPLES: Final[Mapping[str, str]] = MappingProxyType({name: rule.about for rule in _RULES for name in rule.examples})
+"""Names of access patterns worth listing, each with what it reads. Other sizes are spelled the same way."""
+
+def parse_pattern(name: str) -> AccessPattern:
+    """Turn a name into an access pattern.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no pattern's name; says the nearest one.
+    """
+    for rule in _RULES:
+        match = re.fullmatch(rule.pattern, name)
+        if match:
+            return AccessPattern(name, **rule.build(match))  # type: ignore[arg-type]
+    raise unknown_name("access pattern", name, EXAMPLES, "storebench list patterns")

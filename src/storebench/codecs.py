@@ -1,0 +1,148 @@
+"""Neutral codec names, parsed strictly: one name means one thing in every format and library.
+
+A name is text and never a number in it is optional: "gzip-5", "zstd-3", "blosc-lz4-5-bitshuffle", "jp2-psnr-45".
+Each backend maps a `Codec` to its library's settings, or says in a sentence why it cannot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+from storebench.errors import unknown_name
+
+Kind = Literal["none", "gzip", "zstd", "blosc", "deflate", "lzw", "png", "jp2"]
+
+BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", "zlib", "zstd")
+SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
+LIST_COMMAND: Final = "storebench list codecs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """One way to turn a block of voxels into bytes and back.
+
+    Attributes
+    ----------
+    name : str
+        The neutral name, which `parse_codec` turns back into this object.
+    kind : str
+        Family: what the backends dispatch on.
+    level : int or None
+        Compression effort in the family's own scale.
+    compressor, shuffle : str or None
+        Blosc's inner compressor and its shuffle.
+    predictor : bool
+        TIFF's horizontal differencing before compression.
+    crc32c : bool
+        A CRC-32C checksum after compression.
+    ratio : float or None
+        Lossy: the compression ratio aimed at (a PSNR floor is pinned per dataset in the tests).
+    psnr_db : float or None
+        Lossy: the peak signal-to-noise ratio aimed at, in dB, with the dtype's full range as the peak.
+    """
+
+    name: str
+    kind: Kind
+    level: int | None = None
+    compressor: str | None = None
+    shuffle: str | None = None
+    predictor: bool = False
+    crc32c: bool = False
+    ratio: float | None = None
+    psnr_db: float | None = None
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every voxel comes back to the bit."""
+        return self.ratio is None and self.psnr_db is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One family: the pattern of its names, what a name means, an example and why it is here."""
+
+    pattern: str
+    build: Callable[[re.Match[str]], dict[str, object]]
+    examples: tuple[str, ...]
+    about: str
+
+
+_RULES: Final = (
+    _Rule(r"none", lambda _: {"kind": "none"}, ("none",), "no compression: the bytes as they are in memory"),
+    _Rule(
+        r"crc32c",
+        lambda _: {"kind": "none", "crc32c": True},
+        ("crc32c",),
+        "no compression, a CRC-32C checksum behind each chunk; '+crc32c' adds it to any codec",
+    ),
+    _Rule(r"gzip-([0-9])", lambda m: {"kind": "gzip", "level": int(m[1])}, ("gzip-1", "gzip-5"), "DEFLATE in gzip frames"),
+    _Rule(
+        r"zstd-([1-9]|1[0-9]|2[0-2])(-predictor)?",
+        lambda m: {"kind": "zstd", "level": int(m[1]), "predictor": m[2] is not None},
+        ("zstd-1", "zstd-3", "zstd-9", "zstd-3-predictor"),
+        "Zstandard; '-predictor' adds TIFF's horizontal differencing",
+    ),
+    _Rule(
+        rf"blosc-({'|'.join(BLOSC_COMPRESSORS)})-([0-9])-({'|'.join(SHUFFLES)})",
+        lambda m: {"kind": "blosc", "compressor": m[1], "level": int(m[2]), "shuffle": m[3]},
+        tuple(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES),
+        "Blosc 1: shuffles the bytes (or bits) of the voxels, then compresses blocks that fit the cache",
+    ),
+    _Rule(
+        r"deflate-([0-9])(-predictor)?",
+        lambda m: {"kind": "deflate", "level": int(m[1]), "predictor": m[2] is not None},
+        ("deflate-6", "deflate-6-predictor"),
+        "TIFF's zlib compression",
+    ),
+    _Rule(
+        r"lzw(-predictor)?",
+        lambda m: {"kind": "lzw", "predictor": m[1] is not None},
+        ("lzw", "lzw-predictor"),
+        "TIFF's LZW compression",
+    ),
+    _Rule(r"png-([0-9])", lambda m: {"kind": "png", "level": int(m[1])}, ("png-1", "png-6"), "PNG's DEFLATE and row filters"),
+    _Rule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
+    _Rule(
+        r"jp2-ratio-([1-9]\d{0,3})",
+        lambda m: {"kind": "jp2", "ratio": float(m[1])},
+        ("jp2-ratio-2", "jp2-ratio-10"),
+        "JPEG 2000 cut off at a compression ratio (the chapter's quality_layers=[2] is jp2-ratio-2)",
+    ),
+    _Rule(
+        r"jp2-psnr-([2-9]\d|1[0-4]\d)",
+        lambda m: {"kind": "jp2", "psnr_db": float(m[1])},
+        ("jp2-psnr-45",),
+        "JPEG 2000 cut off at a PSNR in dB (peak: the dtype's largest value)",
+    ),
+)
+
+EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
+    {name: rule.about for rule in _RULES for name in rule.examples} | {"zstd-3+crc32c": "Zstandard with a checksum"}
+)
+"""Codec names worth listing, each with what it is. Other levels are spelled the same way."""
+
+
+def parse_codec(name: str) -> Codec:
+    """Turn a neutral name into a `Codec`.
+
+    Parameters
+    ----------
+    name : str
+        As in `EXAMPLES`.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no codec's name; says the nearest one.
+    """
+    base, checksum = (name.removesuffix("+crc32c"), True) if name.endswith("+crc32c") else (name, False)
+    for rule in _RULES:
+        match = re.fullmatch(rule.pattern, base)
+        if match and not (checksum and base in ("none", "crc32c")):
+            fields = rule.build(match)
+            return Codec(name=name, **(fields | {"crc32c": True} if checksum else fields))  # type: ignore[arg-type]
+    raise unknown_name("codec", name, EXAMPLES, LIST_COMMAND)

@@ -1,0 +1,144 @@
+"""Where the bytes live, and a count of what is asked of that place.
+
+A `Location` with a `RequestLog` writes down every request; without one it costs nothing. Timed runs never carry a log.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from storebench.errors import UsageError
+
+RequestKind = Literal["get", "ranged_get", "miss", "set", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """One request to a store: what kind, of which object, how many bytes moved."""
+
+    kind: RequestKind
+    key: str
+    n_bytes: int
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """What was asked of a store, in order."""
+
+    requests: list[StoreRequest] = field(default_factory=list)
+
+    def add(self, kind: RequestKind, key: str, n_bytes: int) -> None:
+        """Write one request down."""
+        self.requests.append(StoreRequest(kind, key, n_bytes))
+
+    @property
+    def fetched_bytes(self) -> int:
+        """Bytes that reads asked for and got."""
+        return sum(r.n_bytes for r in self.requests if r.kind in ("get", "ranged_get"))
+
+    @property
+    def n_requests(self) -> int:
+        """Number of read requests, misses included."""
+        return sum(r.kind in ("get", "ranged_get", "miss") for r in self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One place for one stored image: a file or a folder.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file or folder.
+    store : str
+        Kind of key-value container; "local" is the local file system.
+    log : RequestLog or None
+        Where requests are counted; None: nowhere.
+    """
+
+    path: Path
+    store: str = "local"
+    log: RequestLog | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.store != "local":
+            raise UsageError(f"store {self.store!r} is unknown; this version stores on local disks ('local') only")
+
+    def counted(self, log: RequestLog) -> Location:
+        """Return the same place with its requests written to `log`."""
+        return replace(self, log=log)
+
+    def child(self, name: str) -> Location:
+        """Return the place `name` inside this folder, counted like this one."""
+        return replace(self, path=self.path / name)
+
+    def exists(self) -> bool:
+        """Tell whether anything is there."""
+        return self.path.exists()
+
+    def delete(self) -> None:
+        """Remove whatever is there."""
+        if self.path.is_dir() and not self.path.is_symlink():
+            shutil.rmtree(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def files(self) -> Iterator[os.DirEntry[str] | Path]:
+        """Yield every file of the image."""
+        if not self.path.is_dir():
+            yield self.path
+            return
+        folders = [str(self.path)]
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry
+
+    def size(self) -> tuple[int, int]:
+        """Return stored bytes (metadata included) and number of files."""
+        sizes = [f.stat().st_size for f in self.files()]
+        return sum(sizes), len(sizes)
+
+    def open_file(self) -> io.BufferedIOBase | io.RawIOBase:
+        """Open the file for reading, counted where there is a log."""
+        if self.log is None:
+            return self.path.open("rb")
+        return CountingFile(self.path, self.log)
+
+
+class CountingFile(io.FileIO):
+    """An unbuffered file that writes each read into a log: offset moves are free, bytes are not."""
+
+    def __init__(self, path: Path, log: RequestLog) -> None:
+        super().__init__(path, "rb")
+        self._log = log
+        self._key = path.name
+
+    def _count(self, n_bytes: int) -> None:
+        self._log.add("ranged_get", self._key, n_bytes)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read and count."""
+        data = super().read(-1 if size is None else size) or b""
+        self._count(len(data))
+        return data
+
+    def readall(self) -> bytes:
+        """Read to the end; counted by the `read` that calls it, or here where it is called alone."""
+        data = super().readall() or b""
+        return data
+
+    def readinto(self, buffer, /) -> int:  # type: ignore[no-untyped-def]
+        """Read into a buffer and count."""
+        n_bytes = super().readinto(buffer) or 0
+        self._count(n_bytes)
+        return n_bytes

@@ -1,0 +1,138 @@
+"""Numbers and their units: the only place where a number becomes text, or text a number of bytes."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from storebench.errors import UsageError
+
+KIB: Final = 1024
+MIB: Final = 1024**2
+GIB: Final = 1024**3
+MISSING: Final = "–"
+
+_BINARY_SUFFIX: Final = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": GIB, "tib": 1024**4}
+_DECIMAL_SUFFIX: Final = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def _significant(value: float, digits: int = 3) -> str:
+    """Write `value` with so many significant digits and no exponent."""
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}"
+
+
+def is_missing(value: float | None) -> bool:
+    """Tell whether a number was not measured (None or NaN)."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Write a duration: 3 significant digits, in us, ms, s, min or h.
+
+    Parameters
+    ----------
+    seconds : float or None
+        Duration in seconds; None and NaN mean "not measured".
+    """
+    if seconds is None or is_missing(seconds):
+        return MISSING
+    for limit, factor, unit in ((0.9995e-3, 1e6, "us"), (0.9995, 1e3, "ms"), (119.5, 1.0, "s")):
+        if abs(seconds) < limit:
+            return f"{_significant(seconds * factor)} {unit}"
+    if seconds < 5400:
+        return f"{_significant(seconds / 60)} min"
+    return f"{_significant(seconds / 3600)} h"
+
+
+def bytes_text(n_bytes: float | None) -> str:
+    """Write a number of bytes: 3 significant digits, in B, KiB, MiB, GiB or TiB (powers of 1024).
+
+    Parameters
+    ----------
+    n_bytes : float or None
+        Bytes; None and NaN mean "not measured".
+    """
+    if n_bytes is None or is_missing(n_bytes):
+        return MISSING
+    value = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 999.5:
+            return f"{value:.0f} B" if unit == "B" else f"{_significant(value)} {unit}"
+        value /= 1024
+    return f"{_significant(value)} TiB"
+
+
+def ratio_text(ratio: float | None) -> str:
+    """Write a ratio with three significant digits; None and NaN mean "not measured"."""
+    return MISSING if ratio is None or is_missing(ratio) else _significant(ratio)
+
+
+def throughput_text(mib_per_s: float | None) -> str:
+    """Write a throughput, given in MiB/s; None and NaN mean "not measured"."""
+    return MISSING if mib_per_s is None or is_missing(mib_per_s) else f"{_significant(mib_per_s)} MiB/s"
+
+
+def seconds_interval_text(low_s: float | None, high_s: float | None) -> str:
+    """Write an interval of durations, the unit once where both have the same, as in "22.1–25.0 ms"."""
+    if low_s is None or high_s is None or is_missing(low_s) or is_missing(high_s):
+        return MISSING
+    low, high = seconds_text(low_s), seconds_text(high_s)
+    number, _, unit = low.partition(" ")
+    return f"{number}–{high}" if unit == high.partition(" ")[2] else f"{low} – {high}"
+
+
+def seconds_axis_text(seconds: float) -> str:
+    """Write a round duration for the axis of a figure, as in "10 ms"."""
+    for limit, factor, unit in ((0.9995e-3, 1e6, "us"), (0.9995, 1e3, "ms")):
+        if seconds < limit:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.3g} s"
+
+
+def ratio_axis_text(ratio: float) -> str:
+    """Write a round ratio for the axis of a figure, as in "0.5" or "1000"."""
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.3g}"
+
+
+def times_text(ratio: float | None) -> str:
+    """Write how many times larger something is, as in "4.20x"; None and NaN mean "not measured"."""
+    return MISSING if ratio is None or is_missing(ratio) else f"{_significant(ratio)}x"
+
+
+def count_text(n: float | None) -> str:
+    """Write a whole number with its thousands apart; None and NaN mean "not measured"."""
+    return MISSING if n is None or is_missing(n) else f"{n:,.0f}"
+
+
+def shape_text(shape: tuple[int, ...] | list[int] | None) -> str:
+    """Write a shape in voxels, slowest axis first, as in "64x64x64"."""
+    return MISSING if shape is None else "x".join(str(n) for n in shape)
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes as in "500 MiB", "2GB" or "1024".
+
+    Parameters
+    ----------
+    text : str
+        A number and, where wanted, one of B, KiB, MiB, GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of 1000).
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    UsageError
+        If it is no number of bytes.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    factor = (_BINARY_SUFFIX | _DECIMAL_SUFFIX).get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise UsageError(f"{text!r} is no number of bytes; write it as in 500MiB, 2GB or 1024")
+    return round(float(match[1]) * factor)
