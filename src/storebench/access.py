@@ -84,7 +84,9 @@ class AccessPattern:
             )
         missing = [axis for axis in self.needs if axis not in target.axes]
         if missing:
-            raise UsageError(f"pattern {self.name} needs axis {', '.join(missing)}; the image has the axes {target.axes}")
+            raise UsageError(
+                f"pattern {self.name} needs axis {', '.join(missing)}; the image has the axes {target.axes}"
+            )
         shape = target.levels[self.level]
         start, stop = [], []
         for axis, n_voxels in zip(target.axes, shape, strict=True):
@@ -170,6 +172,7 @@ _RULES: Final = (
 
 EXAMPLES: Final[Mapping[str, str]] = MappingProxyType({name: rule.about for rule in _RULES for name in rule.examples})
 """Names of access patterns worth listing, each with what it reads. Other sizes are spelled the same way."""
+
 
 def parse_pattern(name: str) -> AccessPattern:
     """Turn a name into an access pattern.

@@ -79,7 +79,9 @@ _RULES: Final = (
         ("crc32c",),
         "no compression, a CRC-32C checksum behind each chunk; '+crc32c' adds it to any codec",
     ),
-    _Rule(r"gzip-([0-9])", lambda m: {"kind": "gzip", "level": int(m[1])}, ("gzip-1", "gzip-5"), "DEFLATE in gzip frames"),
+    _Rule(
+        r"gzip-([0-9])", lambda m: {"kind": "gzip", "level": int(m[1])}, ("gzip-1", "gzip-5"), "DEFLATE in gzip frames"
+    ),
     _Rule(
         r"zstd-([1-9]|1[0-9]|2[0-2])(-predictor)?",
         lambda m: {"kind": "zstd", "level": int(m[1]), "predictor": m[2] is not None},
@@ -104,7 +106,12 @@ _RULES: Final = (
         ("lzw", "lzw-predictor"),
         "TIFF's LZW compression",
     ),
-    _Rule(r"png-([0-9])", lambda m: {"kind": "png", "level": int(m[1])}, ("png-1", "png-6"), "PNG's DEFLATE and row filters"),
+    _Rule(
+        r"png-([0-9])",
+        lambda m: {"kind": "png", "level": int(m[1])},
+        ("png-1", "png-6"),
+        "PNG's DEFLATE and row filters",
+    ),
     _Rule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
     _Rule(
         r"jp2-ratio-([1-9]\d{0,3})",

@@ -233,8 +233,14 @@ class Environment:
     @property
     def name(self) -> str:
         """Neutral, stable name for files: Python and library versions, and "dirty" where code was not committed."""
-        stack = [f"{name}{self.libraries[name]}" for name in ("numpy", "zarr", "numcodecs", "tifffile") if name in self.libraries]
-        rest = hashlib.sha256(json.dumps([dict(self.libraries), dict(self.builds)], sort_keys=True).encode()).hexdigest()[:6]
+        stack = [
+            f"{name}{self.libraries[name]}"
+            for name in ("numpy", "zarr", "numcodecs", "tifffile")
+            if name in self.libraries
+        ]
+        rest = hashlib.sha256(
+            json.dumps([dict(self.libraries), dict(self.builds)], sort_keys=True).encode()
+        ).hexdigest()[:6]
         return "-".join([f"py{self.python}", *stack, rest, *(["dirty"] if self.dirty else [])])
 
 
@@ -269,6 +275,17 @@ def case_from_json(data: Mapping[str, Any]) -> Case:
     return _build(Case, {**data, **shapes})
 
 
+def sample_from_json(data: Mapping[str, Any]) -> Sample:
+    """Return the sample that `to_json` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If a field is missing or unknown.
+    """
+    return _build(Sample, data)
+
+
 def row_from_json(data: Mapping[str, Any]) -> Row:
     """Return the row that `to_json` wrote.
 
@@ -278,7 +295,7 @@ def row_from_json(data: Mapping[str, Any]) -> Row:
         If a field is missing or unknown.
     """
     shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape")}
-    samples = tuple(_build(Sample, sample) for sample in data.get("samples", ()))
+    samples = tuple(sample_from_json(sample) for sample in data.get("samples", ()))
     return _build(Row, {**data, **shapes, "case": case_from_json(data["case"]), "samples": samples})
 
 

@@ -133,8 +133,9 @@ class CountingFile(io.FileIO):
         return data
 
     def readall(self) -> bytes:
-        """Read to the end; counted by the `read` that calls it, or here where it is called alone."""
+        """Read to the end and count; `read` without a size does not come through here."""
         data = super().readall() or b""
+        self._count(len(data))
         return data
 
     def readinto(self, buffer, /) -> int:  # type: ignore[no-untyped-def]

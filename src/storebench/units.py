@@ -94,13 +94,18 @@ def seconds_axis_text(seconds: float) -> str:
 
 
 def ratio_axis_text(ratio: float) -> str:
-    """Write a round ratio for the axis of a figure, as in "0.5" or "1000"."""
-    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.3g}"
+    """Write a round ratio for the axis of a figure, as in "0.5", "200" or "10k"."""
+    for limit, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if ratio >= limit:
+            return f"{ratio / limit:.3g}{suffix}"
+    return f"{ratio:.3g}"
 
 
 def times_text(ratio: float | None) -> str:
     """Write how many times larger something is, as in "4.20x"; None and NaN mean "not measured"."""
-    return MISSING if ratio is None or is_missing(ratio) else f"{_significant(ratio)}x"
+    if ratio is None or is_missing(ratio):
+        return MISSING
+    return f"{ratio:,.0f}x" if ratio >= 1000 else f"{_significant(ratio)}x"
 
 
 def count_text(n: float | None) -> str:

@@ -1,0 +1,249 @@
+"""What the tidy table says: fronts, ratios to a baseline, settings side by side, verdicts.
+
+No plotting, no format library.
+Only rows with status "ok" enter a statistic; nothing is averaged over machines or environments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from storebench.codecs import parse_codec
+from storebench.errors import UnknownNameError
+from storebench.results.intervals import Interval, low_confidence, median_interval
+from storebench.results.settings import PLACE, SETTING, TASK, group_keys, summarise_settings, timed_rows
+from storebench.results.tidy import throughput
+from storebench.units import bytes_text, ratio_text, seconds_text, shape_text
+
+__all__ = [
+    "Interval",
+    "low_confidence",
+    "median_interval",
+    "not_shown_slower",
+    "pareto_front",
+    "relative_to_baseline",
+    "summarise_settings",
+    "throughput",
+    "verdict",
+]
+
+BASELINE: Final = "npy-numpy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One finding.
+
+    Attributes
+    ----------
+    about : str
+        What was compared: "read plane_xz", "size", "chunk shapes".
+    place : str
+        Dataset and machine.
+    best : str or None
+        The best setting; None where nothing is shown to be better.
+    equals : tuple of str
+        Other settings that are not shown to be worse.
+    sentence : str
+        The finding in words.
+    """
+
+    about: str
+    place: str
+    best: str | None
+    equals: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """All findings of one table, and how many rows they rest on."""
+
+    findings: tuple[Verdict, ...]
+    n_ok: int
+    n_not_ok: int
+    n_low_confidence: int
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The findings in words."""
+        return tuple(finding.sentence for finding in self.findings)
+
+
+def pareto_front(x: Sequence[float | None], y: Sequence[float | None]) -> list[int]:
+    """Return the positions of the points that no other point beats, by rising `x`.
+
+    Parameters
+    ----------
+    x : sequence of float
+        A cost, smaller is better (seconds).
+    y : sequence of float
+        A gain, larger is better (compression ratio). Points with a missing coordinate are never on the front.
+    """
+    costs, gains = (np.asarray(pd.Series(list(values), dtype="float64")) for values in (x, y))
+    order = [int(i) for i in np.lexsort((-gains, costs)) if not np.isnan(costs[i] + gains[i])]
+    front: list[int] = []
+    for i in order:
+        if not front or gains[i] > gains[front[-1]] or (gains[i], costs[i]) == (gains[front[-1]], costs[front[-1]]):
+            front.append(i)
+    return front
+
+
+def relative_to_baseline(frame: pd.DataFrame, backend: str = BASELINE) -> pd.DataFrame:
+    """Return the rows that are ok with `relative_to_baseline`: median ÷ median of `backend` at the same task and place.
+
+    Missing where the baseline was not measured; with several settings of the baseline its fastest counts.
+    """
+    timed = timed_rows(frame).copy()
+    keys = group_keys(timed, PLACE + TASK)
+    base = timed["median_s"].where(timed["backend"] == backend).groupby(keys).min()
+    timed["relative_to_baseline"] = timed["median_s"] / keys.map(base)
+    return timed
+
+
+def not_shown_slower(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows, fastest first, whose interval overlaps that of the fastest: the equivalence class of the best.
+
+    Overlapping 95 % intervals are a careful test: a difference must be clear before it counts. A row with 3 or 4
+    samples has no interval; the span of its samples stands in. One with fewer is never shown to be slower.
+    """
+    timed = timed_rows(rows).sort_values(["median_s", "case_id"], kind="stable")
+    if timed.empty:
+        return timed
+    best_high = _span(timed.iloc[0])[1]
+    return timed[[_span(row)[0] <= best_high for _, row in timed.iterrows()]]
+
+
+def _span(row: pd.Series[Any]) -> tuple[float, float]:
+    if not pd.isna(row["ci95_low_s"]):
+        return float(row["ci95_low_s"]), float(row["ci95_high_s"])
+    samples = row["samples_s"] or ()
+    return (min(samples), max(samples)) if len(samples) >= 3 else (0.0, float("inf"))
+
+
+def verdict(frame: pd.DataFrame) -> Verdicts:
+    """Return what the table shows and what it does not, as sentences: fastest per task, smallest, chunk shapes.
+
+    Lossy settings are left out: they buy size and speed with error. The baseline (raw npy) is named beside, not ranked.
+    """
+    ok = frame[frame["status"] == "ok"]
+    ranked = ok[ok["codec"].map(_is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
+    findings: list[Verdict] = []
+    for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):
+        place = _place_text(rows.iloc[0])
+        findings += _smallest(rows, place)
+        for _, task_rows in rows.groupby(group_keys(rows, TASK)):
+            findings += _fastest(task_rows, place)
+        findings += _chunk_shapes(rows, place)
+    low = int(ok["low_confidence"].fillna(True).astype(bool).sum())
+    return Verdicts(findings=tuple(findings), n_ok=len(ok), n_not_ok=len(frame) - len(ok), n_low_confidence=low)
+
+
+def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
+    timed = timed_rows(rows)
+    ranked, baseline = timed[timed["backend"] != BASELINE], timed[timed["backend"] == BASELINE]
+    if len(ranked) < 2:
+        return
+    task = _task_text(ranked.iloc[0])
+    best_class = not_shown_slower(ranked)
+    best, *others = [_setting_text(row) for _, row in best_class.iterrows()]
+    beside = f"; raw npy: {seconds_text(baseline['median_s'].min())}" if len(baseline) else ""
+    if len(best_class) == len(ranked):
+        text = f"{place}, {task}: nothing is shown to be faster than the other {len(ranked) - 1} settings{beside}."
+        yield Verdict(about=task, place=place, best=None, equals=(best, *others), sentence=text)
+        return
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        equal = f", not shown to be slower: {'; '.join(others[:3])}{more}"
+    else:
+        equal = f", shown to be faster than the other {len(ranked) - 1} settings"
+    doubt = " (low confidence)" if bool(best_class["low_confidence"].fillna(True).any()) else ""
+    time = seconds_text(best_class.iloc[0]["median_s"])
+    text = f"{place}, {task}: {best} takes {time}{equal}{beside}{doubt}."
+    yield Verdict(about=task, place=place, best=best, equals=tuple(others), sentence=text)
+
+
+def _smallest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
+    sized = rows[(rows["operation"] != "encode") & rows["compression_ratio"].notna()]
+    sized = sized.sort_values(["stored_bytes", "case_id"], kind="stable")
+    if sized["stored_bytes"].nunique() < 2:
+        return
+    best = sized.iloc[0]
+    same = sized[sized["stored_bytes"] == best["stored_bytes"]]
+    name, *others = dict.fromkeys(_setting_text(row) for _, row in same.iterrows())
+    size = f"{bytes_text(best['stored_bytes'])}, compression ratio {ratio_text(float(best['compression_ratio']))}"
+    equal = f"; the same size: {'; '.join(others)}" if others else ""
+    yield Verdict(
+        about="size",
+        place=place,
+        best=name,
+        equals=tuple(others),
+        sentence=f"{place}: smallest is {name} ({size}){equal}.",
+    )
+
+
+def _chunk_shapes(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
+    """Compare chunk shapes where all else is equal: in the setting that was measured with most shapes and patterns."""
+    reads = timed_rows(rows[(rows["operation"] == "read") & (rows["cache"] == "warm") & rows["chunk_shape"].notna()])
+    same = [name for name in SETTING if name != "chunk_shape"]
+    families = [family for _, family in reads.groupby(group_keys(reads, same), sort=False)]
+    family = max(
+        families, key=lambda f: (f["chunk_shape"].nunique() > 1, f["pattern"].nunique(), len(f)), default=reads
+    )
+    if family["chunk_shape"].nunique() < 2 or family["pattern"].nunique() < 2:
+        return
+    # a shape competes where it was read in every pattern
+    counts = family.groupby("chunk_shape")["pattern"].nunique()
+    family = family[family["chunk_shape"].isin(counts.index[counts == counts.max()])]
+    classes = {pattern: _shapes(not_shown_slower(p)) for pattern, p in family.groupby("pattern")}
+    winners = [shape for shape in _shapes(family) if all(shape in shapes for shapes in classes.values())]
+    first = family.iloc[0]
+    what = f"{place}, {first['backend']} {first['codec']}"
+    if winners:
+        text = f"{what}: chunks {' or '.join(winners)} are not shown to be slower than another in any access pattern."
+        yield Verdict(about="chunk shapes", place=place, best=winners[0], equals=tuple(winners[1:]), sentence=text)
+        return
+    listed = "; ".join(f"{pattern!s}: {' or '.join(shapes)}" for pattern, shapes in classes.items())
+    text = f"{what}: no chunk shape wins every access pattern: {listed}."
+    yield Verdict(about="chunk shapes", place=place, best=None, equals=(), sentence=text)
+
+
+def _shapes(rows: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(shape_text(shape) for shape in rows["chunk_shape"]))
+
+
+def _is_lossless(codec: str) -> bool:
+    try:
+        return parse_codec(codec).lossless
+    except UnknownNameError:
+        return False  # of another tool's codec nothing is known
+
+
+def _place_text(row: pd.Series[Any]) -> str:
+    text = f"{row['dataset']} {shape_text(row['shape'])} {row['dtype']}"
+    return text if pd.isna(row["machine"]) else f"{text} on {row['machine']}"
+
+
+def _task_text(row: pd.Series[Any]) -> str:
+    pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
+    cache = f" ({row['cache']})" if row["operation"] == "read" else ""
+    return f"{row['operation']}{pattern}{cache}"
+
+
+def _setting_text(row: pd.Series[Any]) -> str:
+    """Name a setting as short as can be."""
+    parts = [row["backend"]]
+    parts += [f"chunks {shape_text(row['chunk_shape'])}"] if row["chunk_shape"] is not None else []
+    parts += [f"shards {shape_text(row['shard_shape'])}"] if row["shard_shape"] is not None else []
+    parts += [row["codec"]]
+    parts += [f"{row['n_levels']} levels"] if not pd.isna(row["n_levels"]) and row["n_levels"] != 1 else []
+    parts += (
+        [f"cut along axis {row['stack_axis']}"] if not pd.isna(row["stack_axis"]) and row["stack_axis"] != 0 else []
+    )
+    parts += [f"{row['threads']} threads"] if not pd.isna(row["threads"]) else []
+    return " ".join(map(str, parts))

@@ -1,0 +1,257 @@
+"""What a backend is: one library that writes and reads one format. Everything else talks to these protocols only."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.codecs import Codec
+from storebench.grid import Layout, Region, Shape, grid_shape
+from storebench.stores import Location
+
+WriteOrder = Literal["any", "planes", "whole"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRequest:
+    """What is to be stored, and how.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Voxels, slowest axis first.
+    dtype : numpy.dtype
+        Type of a voxel, native byte order.
+    axes : str
+        Axis names, slowest first; 2 to 5 of them.
+    codec : Codec
+        How blocks become bytes.
+    layout : Layout or None
+        Chunks and shards; None leaves both to the format or the library's default.
+    level_factors : tuple of tuple of int
+        One entry per further resolution level: voxels of level 0 per voxel of that level, per axis. Empty: one level.
+    stack_axis : int
+        The axis along which a stack of 2-D files is cut; other formats do not look at it.
+    """
+
+    shape: Shape
+    dtype: np.dtype
+    axes: str
+    codec: Codec
+    layout: Layout | None = None
+    level_factors: tuple[Shape, ...] = ()
+    stack_axis: int = 0
+
+    @property
+    def level_shapes(self) -> tuple[Shape, ...]:
+        """Shape of each level, 0 = full; a last block that is not full counts as one voxel."""
+        return (self.shape, *(grid_shape(self.shape, factors) for factors in self.level_factors))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAs:
+    """What is really in the store, read from its metadata and not from what was asked.
+
+    Attributes
+    ----------
+    shape, dtype : tuple of int, numpy.dtype
+        Of level 0.
+    axes : str or None
+        Axis names where the format keeps them.
+    layout : Layout or None
+        Chunks and shards; None where the image is one run of bytes or one compressed image.
+    codec : str
+        Neutral codec name as found in the file, with ``*`` for what the file does not tell (a TIFF does not hold its deflate
+        level: "deflate-*"); "?" with a `note` where no neutral name fits.
+    level_shapes : tuple of tuple of int
+        Resolution levels, 0 = full.
+    decode_shape : tuple of int or None
+        The block that a partial read decodes whole: the chunk, the whole image, or one voxel; None: unknown.
+    chunk_bytes : int or None
+        Stored payload without metadata, all levels; None where the format does not tell them apart.
+    note : str
+        What else is worth knowing, in words.
+    """
+
+    shape: Shape
+    dtype: np.dtype
+    axes: str | None
+    layout: Layout | None
+    codec: str
+    level_shapes: tuple[Shape, ...]
+    decode_shape: Shape | None
+    chunk_bytes: int | None
+    note: str = ""
+
+
+class ArrayReader(Protocol):
+    """An open image."""
+
+    @property
+    def levels(self) -> tuple[Shape, ...]:
+        """Shape of each resolution level, 0 = full."""
+
+    def read(self, region: Region, level: int = 0) -> NDArray:
+        """Return the voxels of a region of a level: owned, writable, C-contiguous, decoded; never lazy, never a view."""
+
+    def stored_as(self) -> StoredAs:
+        """Return layout, codec and levels as found in the file."""
+
+
+class ArrayWriter(Protocol):
+    """An image being written region by region."""
+
+    def write(self, region: Region, values: NDArray, level: int = 0) -> None:
+        """Store the voxels of a region of a level; which regions are taken is said by `Backend.write_order`."""
+
+    def flush(self) -> None:
+        """Make what was written so far readable, also after a crash of this process."""
+
+
+class BlockCodec(Protocol):
+    """Compression alone, in memory, one block at a time, by the functions that the backend's library itself calls."""
+
+    def encode(self, block: NDArray) -> bytes:
+        """Compress one block of voxels."""
+
+    def decode(self, data: bytes) -> NDArray:
+        """Return the block again: its shape and dtype as they were."""
+
+
+class Backend(Protocol):
+    """One library that writes and reads one format."""
+
+    @property
+    def name(self) -> str:
+        """As in "zarr3-zarrpython": format, then library."""
+
+    @property
+    def format(self) -> str:
+        """What is on disk, as in "zarr3"."""
+
+    @property
+    def library(self) -> str:
+        """Distribution name of the library that does the work."""
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Distributions that take part, the library first: their versions are recorded."""
+
+    @property
+    def suffix(self) -> str:
+        """What the file's or folder's name ends with."""
+
+    @property
+    def extra(self) -> str | None:
+        """The extra that installs the library; None for core."""
+
+    @property
+    def partial_read(self) -> bool:
+        """Whether reading a region can leave the rest of the image unread or undecoded."""
+
+    def why_unavailable(self) -> str | None:
+        """Return None where the backend can work here, else a sentence with the command that installs what is missing."""
+
+    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
+        """Return None where exactly this can be stored, else one sentence that says why not and what would do."""
+
+    def write_order(self, request: WriteRequest) -> WriteOrder:
+        """Tell which regions `ArrayWriter.write` takes without hidden buffering.
+
+        "any": any region; "planes": any number of whole planes along the stack axis; "whole": the whole level at once.
+        """
+
+    def create(self, location: Location, request: WriteRequest) -> AbstractContextManager[ArrayWriter]:
+        """Begin a new image; the caller has checked `why_unsupported` and that nothing is there."""
+
+    def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
+        """Open a stored image for reading."""
+
+    def block_codec(self, request: WriteRequest) -> BlockCodec | str:
+        """Return the codec alone, for blocks of the request's chunk shape, or a sentence where it cannot be had alone."""
+
+    def facts(self) -> Mapping[str, str]:
+        """Return versions and builds beyond `distributions` that results depend on, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
+
+
+def missing_distributions(distributions: Collection[str], extra: str | None) -> str | None:
+    """Return None where all distributions are installed, else a sentence with the command that installs them."""
+    missing = []
+    for name in distributions:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if not missing:
+        return None
+    what = f'"storebench[{extra}]"' if extra else " ".join(missing)
+    return f"{', '.join(missing)} not installed; install with: pip install {what}"
+
+
+def refusal(
+    backend: Backend,
+    request: WriteRequest,
+    *,
+    n_axes: range,
+    dtypes: str | None = None,
+    kinds: Collection[str],
+    levels: bool = False,
+    shards: bool = False,
+) -> str | None:
+    """Return the sentence for what a format can never hold, or None.
+
+    Parameters
+    ----------
+    backend : Backend
+        Who refuses.
+    request : WriteRequest
+        What is asked.
+    n_axes : range
+        Numbers of axes that the format holds.
+    dtypes : str, optional
+        numpy's names of the dtypes that it holds, separated by blanks; None: all that storebench makes.
+    kinds : collection of str
+        Codec families that it holds.
+    levels, shards : bool
+        Whether it holds several resolution levels, and shards.
+    """
+    name, ndim = backend.name, len(request.shape)
+    if ndim not in n_axes:
+        hold = f"{n_axes[0]}" if len(n_axes) == 1 else f"{n_axes[0]} to {n_axes[-1]}"
+        advice = "; store the volume as a stack (tiffstack-…, pngstack-…, jp2stack-…) or one plane of it" if ndim > 2 else ""
+        return f"{name} holds images of {hold} axes, this one has {ndim} ({request.axes}){advice}"
+    if dtypes is not None and request.dtype.name not in dtypes.split():
+        return f"{name} cannot hold {request.dtype.name}; it holds {', '.join(dtypes.split())}"
+    if request.codec.kind not in kinds:
+        return f"{name} has no codec {request.codec.name}; it has {', '.join(sorted(kinds))}"
+    if request.level_factors and not levels:
+        return f"{name} holds one resolution level; use omezarr-0.5-zarrpython or omezarr-0.4-zarrpython for several"
+    layout = request.layout
+    if layout is not None and layout.shard_shape is not None and not shards:
+        return f"{name} has no shards; leave them out or use zarr3-zarrpython or omezarr-0.5-zarrpython"
+    if layout is not None and len(layout.chunk_shape) != ndim:
+        return f"chunk shape {layout.chunk_shape} has {len(layout.chunk_shape)} axes, the image has {ndim} ({request.axes})"
+    return None
+
+
+def owned(values: NDArray) -> NDArray:
+    """Return the same voxels as an owned, writable, C-contiguous array in native byte order, copying only where needed.
+
+    A reshaped view of an array of the same size owns its voxels well enough; a memory map, a buffer of somebody else's
+    or a small window into a large block does not, and is copied.
+    """
+    values = np.asarray(values)
+    root = values
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    holds_itself = type(root) is np.ndarray and root.base is None and root.nbytes == values.nbytes
+    if holds_itself and values.flags.c_contiguous and values.flags.writeable and values.dtype.isnative:
+        return values
+    return np.array(values, dtype=values.dtype.newbyteorder("="), order="C", copy=True)

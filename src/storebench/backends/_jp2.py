@@ -1,0 +1,185 @@
+"""What the JPEG 2000 backends share: what is refused, the wavelet's levels, a PSNR that is really reached.
+
+OpenJPEG's PSNR and rate limits choose which bits of the reversible 5-3 wavelet are kept. Its PSNR is an estimate, which
+missed by 8 dB (8-bit image, 30 dB asked): `encode_to_psnr` decodes what was encoded and asks for more until it holds.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.backends._backend import (
+    ArrayReader,
+    BlockCodec,
+    WriteOrder,
+    WriteRequest,
+    missing_distributions,
+    refusal,
+)
+from storebench.backends._single_file import WholeWriter, no_checksum
+from storebench.grid import Shape
+from storebench.stores import Location
+
+Encoded = TypeVar("Encoded")
+
+_MOST_LEVELS: Final = 5  # OpenJPEG's default: five times half the size
+_TRIES: Final = 6
+
+
+def wavelet_levels(shape: Shape, tile_shape: Shape) -> int:
+    """Return how often an image can be halved so that no tile becomes empty, at most five times.
+
+    OpenJPEG 2.5.4 writes wrong voxels into a corner tile that has none left at its smaller levels (tiles of 17 × 17 in
+    35 × 35 voxels, 3 levels). Positions count, not only sizes: levels are cut on the image's grid.
+    """
+    bounds = [(a, min(a + t, n)) for n, t in zip(shape, tile_shape, strict=True) for a in range(0, n, t)]
+    levels = 0
+    while (
+        levels < _MOST_LEVELS
+        and 2 ** (levels + 1) <= min(*shape, *tile_shape)
+        and all(-(-a // 2 ** (levels + 1)) < -(-b // 2 ** (levels + 1)) for a, b in bounds)
+    ):
+        levels += 1
+    return levels
+
+
+def encode_to_psnr(
+    image: NDArray,
+    psnr_db: float,
+    encode: Callable[[float | None], Encoded],
+    decode: Callable[[Encoded], NDArray],
+) -> Encoded:
+    """Encode so that the PSNR (peak: the dtype's largest value) is at least `psnr_db`.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        Two axes of unsigned integers.
+    psnr_db : float
+        The least PSNR in dB.
+    encode : callable
+        Takes the PSNR to tell OpenJPEG, or None for lossless, and returns what `decode` takes.
+    decode : callable
+        Gives the voxels back.
+    """
+    peak = float(np.iinfo(image.dtype).max)
+    target = psnr_db
+    for _ in range(_TRIES):
+        encoded = encode(target)
+        error = np.square(decode(encoded).astype(np.float64) - image).mean()
+        reached = 10 * np.log10(peak**2 / error) if error else np.inf
+        if reached >= psnr_db:
+            return encoded
+        target += max(psnr_db - reached, 0.1) + 0.1
+    return encode(None)
+
+
+class Jp2Backend(ABC):
+    """The parts of a JPEG 2000 backend that do not depend on the library."""
+
+    name: str
+    library: str
+    distributions: tuple[str, ...]
+    partial_read: bool
+    format = "jp2"
+    suffix = ".jp2"
+    extra = None
+
+    def why_unavailable(self) -> str | None:
+        """Return None where the library is installed."""
+        return missing_distributions(self.distributions, self.extra)
+
+    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
+        """Refuse what JPEG 2000 or the library cannot hold exactly."""
+        sentence = refusal(self, request, n_axes=range(2, 3), dtypes="uint8 uint16", kinds=("jp2",))
+        sentence = sentence or no_checksum(self, request)
+        if sentence is None and request.codec.ratio == 1:
+            return f"{self.name} cannot promise a ratio of 1: noise grows when it is encoded; use jp2-lossless"
+        return sentence or self._why_not_tiled(request)
+
+    def _why_not_tiled(self, request: WriteRequest) -> str | None:
+        """Refuse tiles larger than the image, and those that the library cannot write."""
+        tile = tile_shape(request)
+        if any(t > n for t, n in zip(tile, request.shape, strict=True)):
+            return f"a JPEG 2000 tile of {tile} is larger than the image of {request.shape}; make it smaller"
+        return None
+
+    def write_order(self, request: WriteRequest) -> WriteOrder:
+        """Return "whole"."""
+        return "whole"
+
+    @contextmanager
+    def create(self, location: Location, request: WriteRequest) -> Iterator[WholeWriter]:
+        """Take the image in one piece."""
+        yield WholeWriter(request, partial(self._store, location, request))
+
+    @abstractmethod
+    def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
+        """Read the header."""
+
+    @abstractmethod
+    def _store(self, location: Location, request: WriteRequest, image: NDArray) -> None:
+        """Write the file."""
+
+    @abstractmethod
+    def block_codec(self, request: WriteRequest) -> BlockCodec | str:
+        """Return the codec in memory, or why not."""
+
+    @abstractmethod
+    def facts(self) -> Mapping[str, str]:
+        """Return the OpenJPEG that takes part."""
+
+
+class Jp2InMemory(Jp2Backend):
+    """A backend whose library encodes to bytes and decodes whole images."""
+
+    partial_read = False
+
+    @abstractmethod
+    def _encode(self, image: NDArray, request: WriteRequest, psnr_db: float | None) -> bytes:
+        """Return the image as a JP2 file, reaching about `psnr_db`; None: as the request's codec says, or lossless."""
+
+    @abstractmethod
+    def _decode(self, data: bytes) -> NDArray:
+        """Return the image of a JP2 file."""
+
+    def encode(self, image: NDArray, request: WriteRequest) -> bytes:
+        """Return the image as a JP2 file."""
+        if request.codec.psnr_db is None:
+            return self._encode(image, request, None)
+        return encode_to_psnr(image, request.codec.psnr_db, partial(self._encode, image, request), self._decode)
+
+    def _store(self, location: Location, request: WriteRequest, image: NDArray) -> None:
+        location.path.write_bytes(self.encode(image, request))
+
+    def block_codec(self, request: WriteRequest) -> BlockCodec | str:
+        """Return the codec as files in memory."""
+        return _Jp2Blocks(self, request)
+
+
+class _Jp2Blocks:
+    """Blocks of two axes as JP2 files in memory."""
+
+    def __init__(self, backend: Jp2InMemory, request: WriteRequest) -> None:
+        self._backend = backend
+        self._request = request
+
+    def encode(self, block: NDArray) -> bytes:
+        """Compress one block."""
+        return self._backend.encode(np.ascontiguousarray(block), self._request)
+
+    def decode(self, data: bytes) -> NDArray:
+        """Decompress one block."""
+        return self._backend._decode(data)
+
+
+def tile_shape(request: WriteRequest) -> Shape:
+    """Return the tile that is asked for: the whole image where there is no layout."""
+    return request.layout.chunk_shape if request.layout is not None else request.shape

@@ -1,0 +1,296 @@
+"""Zarr arrays through zarr-python, for the Zarr and the OME-Zarr backends: creating, writing, reading, finding damage.
+
+Semantics that every Zarr here has in common: fill value 0, and **every chunk is written**, also one that holds nothing
+but the fill value. zarr's own default leaves such chunks out, which makes sparse data look smaller and faster than the
+same voxels in other formats. A missing chunk reads as zeros without any error: only comparing the values finds that.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.backends._backend import StoredAs, WriteRequest, owned
+from storebench.backends._zarr_codecs import neutral_name, v2_codecs, v3_codecs
+from storebench.errors import DataError, UsageError
+from storebench.grid import Layout, Region, Shape, block_region, blocks_touched, grid_shape
+from storebench.stores import Location
+
+METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+
+# What zarr 3.1 to 3.4 and numcodecs 0.16 to 0.17 raise on damaged bytes (found by damaging them); OSError: also a disk.
+_CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, zlib.error, ExceptionGroup)
+# On damaged metadata: no JSON, a key that is missing, a value of another type, a codec or dtype that nobody knows.
+_METADATA_ERRORS: Final = (ValueError, KeyError, TypeError, AttributeError, OSError)
+
+_BLOSC_HEADER_BYTES: Final = 16
+
+
+def open_store(location: Location, *, read_only: bool) -> Any:
+    """Return zarr's plain local store, in a counting one only where the location has a log."""
+    from zarr.storage import LocalStore
+
+    store = LocalStore(location.path, read_only=read_only)
+    if location.log is None:
+        return store
+    from storebench.backends._zarr_counting import CountingStore
+
+    return CountingStore(store, location.log)
+
+
+def create_array(
+    store: Any, request: WriteRequest, shape: Shape, *, zarr_format: int, name: str | None = None, separator: str = "."
+) -> Any:
+    """Create one empty array.
+
+    Parameters
+    ----------
+    store : zarr store
+        Where.
+    request : WriteRequest
+        What is asked; its shape is not looked at.
+    shape : tuple of int
+        Voxels of this array.
+    zarr_format : int
+        2 or 3.
+    name : str, optional
+        Path inside the store; None: the store is the array.
+    separator : str
+        Between the numbers in a v2 chunk's name; v3 has "/" and a folder "c".
+    """
+    import zarr
+
+    layout = request.layout
+    settings: dict[str, Any] = {
+        "chunks": "auto" if layout is None else layout.chunk_shape,
+        "shards": None if layout is None else layout.shard_shape,
+    }
+    if zarr_format == 2:
+        # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
+        # bytes are made in the order which the neutral name says.
+        *filters, compressor = v2_codecs(request.codec) or [None]
+        attributes = (
+            None if name else {"_ARRAY_DIMENSIONS": list(request.axes)}
+        )  # xarray's convention; v2 itself has no names
+        settings |= {"filters": filters or None, "compressors": compressor, "attributes": attributes}
+        settings["chunk_key_encoding"] = {"name": "v2", "separator": separator}
+    else:
+        settings |= {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
+        settings["dimension_names"] = tuple(request.axes)
+    return zarr.create_array(
+        store,
+        name=name,
+        shape=shape,
+        dtype=request.dtype,
+        fill_value=0,
+        zarr_format=zarr_format,  # type: ignore[arg-type]
+        config={"write_empty_chunks": True},
+        **settings,
+    )
+
+
+def open_array(store: Any, location: Location, *, zarr_format: int, name: str = "") -> Any:
+    """Open one array for reading.
+
+    Raises
+    ------
+    DataError
+        If there is none, or its metadata cannot be understood.
+    """
+    import zarr
+
+    place = location.path / name if name else location.path
+    try:
+        # The format is given so that zarr does not look for the other version's files first.
+        return zarr.open_array(store, path=name, mode="r", zarr_format=zarr_format)  # type: ignore[arg-type]
+    except FileNotFoundError as error:
+        file = ".zarray" if zarr_format == 2 else "zarr.json"
+        raise DataError(f"{place} is no Zarr v{zarr_format} array: it has no {file}; check the path") from error
+    except _METADATA_ERRORS as error:
+        raise damaged_metadata(place, zarr_format, error) from error
+
+
+def damaged_metadata(place: Path, zarr_format: int, error: Exception) -> DataError:
+    """Build the error for metadata that cannot be understood."""
+    files = ".zarray, .zgroup or .zattrs" if zarr_format == 2 else "zarr.json"
+    return DataError(
+        f"the metadata ({files}) in {place} cannot be understood ({_brief(error)}); "
+        "restore them from a copy or write the image anew"
+    )
+
+
+def _brief(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+class ArraysWriter:
+    """Writes regions into one array per level.
+
+    A region whose edges lie inside chunks (shards where there are some) makes zarr read, change and write those again.
+    """
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._arrays = arrays
+
+    def write(self, region: Region, values: NDArray, level: int = 0) -> None:
+        """Store a region of a level."""
+        array = self._arrays[level]
+        # zarr would broadcast values of another shape and cut off what lies outside.
+        if values.shape != region.shape or not region.fits(array.shape):
+            raise UsageError(
+                f"values of shape {values.shape} do not fit region {region} of a level of shape {array.shape}"
+            )
+        array[region.slices] = values
+
+    def flush(self) -> None:
+        """Do nothing: each write has put whole files in place by renaming them, and the metadata were there before."""
+
+
+class ArraysReader:
+    """Reads regions of one array per level; a level is opened when it is first asked for, as a viewer does.
+
+    Parameters
+    ----------
+    location : Location
+        The image.
+    store : zarr store
+        The same, opened.
+    paths : sequence of str
+        Array of each level inside the store; "" is the store itself.
+    zarr_format : int
+        2 or 3.
+    axes : str, optional
+        Names that a group around the arrays gives; None: the array's own.
+    """
+
+    def __init__(
+        self, location: Location, store: Any, paths: Sequence[str], *, zarr_format: int, axes: str | None = None
+    ) -> None:
+        self._location, self._store, self._paths, self._zarr_format = location, store, paths, zarr_format
+        self._axes = axes
+        self._arrays: dict[int, Any] = {}
+
+    def array(self, level: int) -> Any:
+        """Return the zarr array of a level."""
+        if level not in self._arrays:
+            if not 0 <= level < len(self._paths):
+                raise UsageError(f"{self._location.path} has levels 0 to {len(self._paths) - 1}, not {level}")
+            path = self._paths[level]
+            self._arrays[level] = open_array(self._store, self._location, zarr_format=self._zarr_format, name=path)
+        return self._arrays[level]
+
+    @property
+    def levels(self) -> tuple[Shape, ...]:
+        """Shape of each level, 0 = full."""
+        return tuple(tuple(self.array(level).shape) for level in range(len(self._paths)))
+
+    def read(self, region: Region, level: int = 0) -> NDArray:
+        """Return the voxels of a region of a level."""
+        array = self.array(level)
+        if not region.fits(array.shape):  # zarr would cut it off
+            raise UsageError(f"region {region} lies outside of level {level}, which has shape {tuple(array.shape)}")
+        try:
+            values = array[region.slices]
+        except _CHUNK_ERRORS as error:
+            raise self._damaged_chunk(region, level, error) from error
+        return owned(values)
+
+    def _damaged_chunk(self, region: Region, level: int, error: Exception) -> DataError:
+        """Find out which object of the region cannot be read, one after the other."""
+        array = self.array(level)
+        block = array.shards or array.chunks
+        for index in blocks_touched(region, block):
+            try:
+                array[block_region(index, block, array.shape).slices]
+            except _CHUNK_ERRORS as found:
+                key = self._location.path / self._paths[level] / array.metadata.encode_chunk_key(index)
+                return DataError(
+                    f"the chunk file {key} is damaged ({_brief(found)}); restore it from a copy or write the image anew"
+                )
+        return DataError(
+            f"{self._location.path}: reading {region} failed once ({_brief(error)}); try again, check the disk"
+        )
+
+    def stored_as(self) -> StoredAs:
+        """Return layout, codec and levels as found in the metadata, after a look at every object's size.
+
+        Raises
+        ------
+        DataError
+            If an object is empty or shorter than its Blosc header says: neither is noticed by zarr when it reads.
+        """
+        array = self.array(0)
+        metadata = array.metadata.to_dict()
+        codec, remark = neutral_name(metadata, array.dtype.itemsize)
+        n_objects, chunk_bytes = self._look_at_objects(blosc=codec.startswith("blosc-") and array.shards is None)
+        n_expected = sum(
+            int(np.prod(grid_shape(a.shape, a.shards or a.chunks))) for a in map(self.array, range(len(self._paths)))
+        )
+        notes = [remark] if remark else []
+        if n_objects != n_expected:
+            notes.append(f"{n_objects} of {n_expected} chunk files are there, the others read as {array.fill_value}")
+        if metadata.get("order") == "F":
+            notes.append("voxels in Fortran order")
+        return StoredAs(
+            shape=tuple(array.shape),
+            dtype=array.dtype,
+            axes=self._axes or _axes_of(metadata),
+            layout=Layout(chunk_shape=tuple(array.chunks), shard_shape=array.shards and tuple(array.shards)),
+            codec=codec,
+            level_shapes=self.levels,
+            decode_shape=tuple(array.chunks),
+            chunk_bytes=chunk_bytes,
+            note="; ".join(notes),
+        )
+
+    def _look_at_objects(self, *, blosc: bool) -> tuple[int, int]:
+        """Return number and bytes of all objects that are no metadata."""
+        sizes = []
+        for file in self._location.files():
+            if file.name in METADATA_FILES:
+                continue
+            sizes.append(file.stat().st_size)
+            if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
+                raise DataError(
+                    f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew"
+                )
+        return len(sizes), sum(sizes)
+
+
+def _blosc_bytes(path: Path) -> int:
+    """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
+    with path.open("rb", buffering=0) as file:
+        header = file.read(_BLOSC_HEADER_BYTES)
+    return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
+
+
+def _axes_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the axis names where an array has some, one letter each."""
+    names = metadata.get("dimension_names") or (metadata.get("attributes") or {}).get("_ARRAY_DIMENSIONS")
+    if not names or not all(isinstance(name, str) and len(name) == 1 for name in names):
+        return None
+    return "".join(names)
+
+
+def zarr_facts() -> dict[str, str]:
+    """Return what results depend on beyond the versions of zarr and numcodecs."""
+    import numcodecs.blosc
+    import numcodecs.zstd
+    import zarr
+
+    gap = zarr.config.get("array.sharding_coalesce_max_gap_bytes", None)
+    return {
+        "c-blosc": numcodecs.blosc.__version__,
+        "zstd": numcodecs.zstd.__version__,
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+        "empty chunks": "written",
+        "codec pipeline": str(zarr.config.get("codec_pipeline.path")).rpartition(".")[2],
+        "shard ranges merged up to a gap of": "not merged" if gap is None else f"{json.dumps(gap)} bytes",
+    }

@@ -1,0 +1,177 @@
+"""JPEG 2000 through glymur: tiles, areas, and the wavelet's smaller levels.
+
+glymur carries no OpenJPEG. It takes the system's library where there is one, else `load_glymur` gives it the one in
+Pillow's wheel; `Jp2Glymur.facts` says which, since partial reads differ between OpenJPEG versions.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import functools
+import importlib.util
+import struct
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.backends._backend import BlockCodec, StoredAs, WriteRequest, owned
+from storebench.backends._jp2 import Jp2Backend, encode_to_psnr, tile_shape, wavelet_levels
+from storebench.backends._jp2_header import Header, read_header
+from storebench.backends._single_file import check_region, reading, storing
+from storebench.errors import MissingDependencyError
+from storebench.grid import Region, Shape
+from storebench.stores import Location
+
+_OLDEST: Final = (2, 4)
+_LOADING: Final = threading.Lock()
+
+
+@functools.cache
+def load_glymur() -> ModuleType:
+    """Import glymur with an OpenJPEG: the system's where it finds one, else the one in Pillow's wheel.
+
+    glymur asks `ctypes.util.find_library` once, while it is imported; the answer is changed for that moment only. Its
+    other ways (a ``glymurrc`` in the working folder or in the user's settings) come first and stay as they are.
+
+    Raises
+    ------
+    MissingDependencyError
+        If no OpenJPEG of at least 2.4 was found.
+    """
+    find = ctypes.util.find_library
+    bundled = _bundled_openjpeg()
+    with _LOADING:
+        if bundled is not None and find("openjp2") is None:
+            ctypes.util.find_library = lambda name: str(bundled) if name == "openjp2" else find(name)
+        try:
+            import glymur
+        finally:
+            ctypes.util.find_library = find
+    if tuple(glymur.version.openjpeg_version_tuple) < _OLDEST:
+        found = glymur.version.openjpeg_version
+        raise MissingDependencyError(
+            f"glymur needs OpenJPEG 2.4 or newer and found {'none' if found == '0.0.0' else found}; "
+            "install with: pip install pillow (its wheel carries one), or apt-get install libopenjp2-7"
+        )
+    module: ModuleType = glymur
+    return module
+
+
+def _bundled_openjpeg() -> Path | None:
+    """Return the OpenJPEG that Pillow's wheel carries."""
+    spec = importlib.util.find_spec("PIL")
+    if spec is None or spec.origin is None:
+        return None
+    package = Path(spec.origin).parent
+    found = [*package.parent.glob("pillow.libs/libopenjp2*.so*"), *package.glob(".dylibs/libopenjp2*.dylib")]
+    return min(found, default=None)
+
+
+class Jp2Glymur(Jp2Backend):
+    """``.jp2`` of 8 or 16 bits, with tiles, reading areas at every level of the wavelet."""
+
+    name = "jp2-glymur"
+    library = "glymur"
+    distributions = ("glymur", "pillow")
+    partial_read = True
+
+    def why_unavailable(self) -> str | None:
+        """Return None where glymur is installed and an OpenJPEG is found."""
+        sentence = super().why_unavailable()
+        if sentence is not None:
+            return sentence
+        try:
+            load_glymur()
+        except MissingDependencyError as error:
+            return str(error)
+        return None
+
+    def _store(self, location: Location, request: WriteRequest, image: NDArray) -> None:
+        with storing(location, RuntimeError, ValueError):
+            if request.codec.psnr_db is None:
+                _write(location.path, request, image, None)
+            else:
+                encode_to_psnr(
+                    image,
+                    request.codec.psnr_db,
+                    lambda psnr_db: _write(location.path, request, image, psnr_db),
+                    lambda path: np.asarray(load_glymur().Jp2k(path)[:]),
+                )
+
+    @contextmanager
+    def open(self, location: Location) -> Iterator[_Jp2GlymurReader]:
+        """Read the header."""
+        header = read_header(location)
+        glymur = load_glymur()
+        with reading(location, "a JPEG 2000 image", RuntimeError, ValueError, struct.error):
+            image = glymur.Jp2k(location.path)
+        yield _Jp2GlymurReader(location, header, image)
+
+    def block_codec(self, request: WriteRequest) -> BlockCodec | str:
+        """Return why not: glymur works on files only."""
+        return f"{self.name} has no codec in memory: glymur works on files only; use jp2-imagecodecs or jp2-imageio"
+
+    def facts(self) -> Mapping[str, str]:
+        """Return the OpenJPEG that glymur found, and where it comes from."""
+        if self.why_unavailable() is not None:
+            return {}
+        glymur = load_glymur()
+        path = Path(glymur.lib.openjp2.OPENJP2._name)
+        where = "Pillow's wheel" if path == _bundled_openjpeg() else f"the system's {path.name}"
+        return {"openjpeg": f"{glymur.version.openjpeg_version} ({where})"}
+
+
+def _write(path: Path, request: WriteRequest, image: NDArray, psnr_db: float | None) -> Path:
+    """Write a file, over the one that is there; glymur writes while it is constructed.
+
+    Where a folder is missing or read-only, glymur's error has no words: `touch` lets the operating system speak first.
+    And it parses a file that is there before it writes, so the file goes.
+    """
+    path.touch()
+    path.unlink()
+    tile = tile_shape(request)
+    settings: dict[str, Any] = {"numres": wavelet_levels(request.shape, tile) + 1}
+    if tile != request.shape:
+        settings["tilesize"] = tile
+    if psnr_db is not None:
+        settings["psnr"] = [psnr_db]
+    elif request.codec.ratio is not None:
+        settings["cratios"] = [request.codec.ratio]
+    load_glymur().Jp2k(path, data=image, **settings)
+    return path
+
+
+class _Jp2GlymurReader:
+    """Decodes areas. OpenJPEG opens the file itself, so nothing of it is counted in a location's log."""
+
+    def __init__(self, location: Location, header: Header, image: Any) -> None:
+        self._location = location
+        self._header = header
+        self._image = image
+
+    @property
+    def levels(self) -> tuple[Shape, ...]:
+        """The wavelet's levels."""
+        return self._header.level_shapes
+
+    def read(self, region: Region, level: int = 0) -> NDArray:
+        """Decode the area that a region covers; at smaller levels it is the wavelet's low-pass, not a mean."""
+        check_region(self._location, self.levels, region, level)
+        step = 2**level
+        # glymur takes areas in voxels of level 0, with the level as the step.
+        area = tuple(
+            slice(low * step, min(high * step, extent), step)
+            for low, high, extent in zip(region.start[:2], region.stop[:2], self._header.shape[:2], strict=True)
+        )
+        with reading(self._location, "a JPEG 2000 image", RuntimeError, ValueError, struct.error):
+            return owned(np.asarray(self._image[(*area, *region.slices[2:])]))
+
+    def stored_as(self) -> StoredAs:
+        """Return what the header says; OpenJPEG decodes the code blocks of an area, so the decoded block is unknown."""
+        return self._header.stored_as(None)

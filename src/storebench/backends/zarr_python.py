@@ -1,0 +1,125 @@
+"""Zarr v2 and v3 by zarr-python. Sharding is a layout of v3, not another backend.
+
+v2 names its chunks "0.1.2" and keeps axis names in xarray's attribute ``_ARRAY_DIMENSIONS``; v3 names them "c/0/1/2"
+and has ``dimension_names``. A chunk larger than the image is stored whole, as any edge chunk is; a shard holds only the
+chunks that touch the image, and its index. See `_zarr_arrays` for fill value and empty chunks, the same in both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from storebench.backends import _zarr_codecs
+from storebench.backends._backend import (
+    ArrayReader,
+    ArrayWriter,
+    BlockCodec,
+    WriteOrder,
+    WriteRequest,
+    missing_distributions,
+    refusal,
+)
+from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array, open_store, zarr_facts
+from storebench.grid import Layout, Shape
+from storebench.stores import Location
+
+# Every numpy number that zarr has.
+_DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+
+
+class ZarrPython:
+    """What every backend on zarr-python has in common.
+
+    Attributes
+    ----------
+    name, format, suffix : str
+        As in the protocol.
+    zarr_format : int
+        Version of the arrays: 2 or 3.
+    """
+
+    name: str
+    format: str
+    suffix: str
+    zarr_format: int
+    library = "zarr"
+    distributions = ("zarr", "numcodecs")
+    extra = None
+    partial_read = True
+    several_levels = False
+
+    def why_unavailable(self) -> str | None:
+        """Return None where zarr is installed."""
+        return missing_distributions(self.distributions, self.extra)
+
+    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
+        """Return None where exactly this can be stored, else the sentence."""
+        sentence = refusal(
+            self,
+            request,
+            n_axes=range(2, 6),
+            dtypes=_DTYPES,
+            kinds=_zarr_codecs.KINDS,
+            levels=self.several_levels,
+            shards=self.zarr_format == 3,
+        )
+        layout = request.layout or Layout(
+            chunk_shape=(1,) * len(request.shape)
+        )  # zarr's own choice is always small enough
+        n_bytes = math.prod(layout.chunk_shape) * request.dtype.itemsize
+        return sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+
+    def write_order(self, request: WriteRequest) -> WriteOrder:
+        """Any region."""
+        return "any"
+
+    @contextmanager
+    def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
+        """Begin a new array."""
+        store = open_store(location, read_only=False)
+        yield ArraysWriter([create_array(store, request, request.shape, zarr_format=self.zarr_format)])
+
+    @contextmanager
+    def open(self, location: Location) -> Iterator[ArrayReader]:
+        """Open a stored array."""
+        store = open_store(location, read_only=True)
+        reader = ArraysReader(location, store, ("",), zarr_format=self.zarr_format)
+        reader.array(0)  # opening is reading the metadata, not a promise to do so
+        yield reader
+
+    def block_codec(self, request: WriteRequest) -> BlockCodec | str:
+        """Return the codec alone, for blocks of one chunk."""
+        return _zarr_codecs.ZarrBlockCodec(request.codec, self._chunk_shape(request), request.dtype)
+
+    def _chunk_shape(self, request: WriteRequest) -> Shape:
+        """Return the chunk shape asked for, or the one that zarr would choose."""
+        if request.layout is not None:
+            return request.layout.chunk_shape
+        from zarr.storage import MemoryStore
+
+        array = create_array(MemoryStore(), request, request.shape, zarr_format=self.zarr_format)
+        return tuple(array.chunks)
+
+    def facts(self) -> Mapping[str, str]:
+        """Return the builds and settings that results depend on."""
+        return zarr_facts()
+
+
+class Zarr2ZarrPython(ZarrPython):
+    """Zarr v2."""
+
+    name = "zarr2-zarrpython"
+    format = "zarr2"
+    suffix = ".zarr"
+    zarr_format = 2
+
+
+class Zarr3ZarrPython(ZarrPython):
+    """Zarr v3, with shards or without."""
+
+    name = "zarr3-zarrpython"
+    format = "zarr3"
+    suffix = ".zarr"
+    zarr_format = 3

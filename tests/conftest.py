@@ -1,0 +1,65 @@
+"""Fixtures for all tests: the backends of the table, and the published heart volume."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from storebench.backends import BACKENDS, Backend
+
+# Derandomized: a red build is red again when it is looked at. Search further with --hypothesis-profile=search.
+hypothesis.settings.register_profile(
+    "storebench",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture,  # tmp_path is only the parent of what each example makes
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.filter_too_much,  # what a backend refuses is filtered, and some refuse nearly everything
+    ],
+)
+hypothesis.settings.register_profile(
+    "search", hypothesis.settings.get_profile("storebench"), derandomize=False, max_examples=300
+)
+hypothesis.settings.load_profile("storebench")
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend of the table that can work here; see test_core_backends_are_available for the others."""
+    found = BACKENDS[request.param]
+    why = found.why_unavailable()
+    if why is not None:
+        pytest.skip(why)
+    return found
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real volumes: STOREBENCH_TEST_DATA, or ../shared/data beside the repository."""
+    folder = Path(os.environ.get("STOREBENCH_TEST_DATA", _REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data in {folder}; set STOREBENCH_TEST_DATA to the folder that holds hoa_heart.zarr")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def heart(test_data: Path) -> NDArray:
+    """The heart volume: 120 x 120 x 139 voxels, uint8, axes zyx."""
+    import zarr
+
+    path = test_data / "hoa_heart.zarr"
+    if not path.is_dir():
+        pytest.skip(f"{path} is missing; set STOREBENCH_TEST_DATA to the folder that holds it")
+    volume = np.asarray(zarr.open_array(zarr.storage.LocalStore(path, read_only=True), mode="r", zarr_format=2)[...])
+    assert volume.shape == (120, 120, 139)
+    assert volume.dtype == np.uint8
+    return volume

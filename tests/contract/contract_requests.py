@@ -1,0 +1,150 @@
+"""What is asked of every backend: generated requests, and images whose voxels hold their own flat index."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from storebench.backends import Backend, WriteRequest
+from storebench.codecs import EXAMPLES, parse_codec
+from storebench.grid import Layout, Region, Shape
+from storebench.levels import build_levels
+from storebench.stores import Location
+
+AXES = ("yx", "zyx", "czyx", "tczyx")
+DTYPES = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int64", "uint64", "float16", "float32", "float64")
+CODECS = (*EXAMPLES, "blosc-lz4-5-bitshuffle+crc32c", "gzip-0", "zstd-22", "jp2-ratio-1")
+_FIXED_SHAPES = {"yx": (20, 33), "zyx": (3, 20, 33), "czyx": (2, 3, 17, 18), "tczyx": (2, 1, 2, 17, 3)}
+_NOWHERE = Location(Path("nowhere"))
+
+
+def own_index(shape: Shape, dtype: np.dtype) -> NDArray:
+    """Return an image whose voxels hold their own flat index, as far as the dtype counts."""
+    index = np.arange(np.prod(shape)).reshape(shape)
+    if dtype.kind == "b":
+        return index % 3 == 0
+    if dtype.kind == "f":
+        index = index % 2048  # exact in a float16
+    return index.astype(dtype)
+
+
+def images(request: WriteRequest) -> tuple[NDArray, ...]:
+    """Return the levels of an image that fits a request."""
+    return build_levels(own_index(request.shape, request.dtype), request.level_factors)
+
+
+def _layouts(shape: Shape) -> Iterator[Layout | None]:
+    """Yield the library's choice, TIFF-like tiles, small odd chunks, shards, and one chunk larger than the image."""
+    leading = len(shape) - 2
+    yield None
+    yield Layout(chunk_shape=(1,) * leading + (16, 16))
+    yield Layout(chunk_shape=(2,) * leading + (5, 7))
+    yield Layout(chunk_shape=(1,) * leading + (5, 7), shard_shape=(2,) * leading + (10, 7))
+    yield Layout(chunk_shape=tuple(n + 2 for n in shape))
+
+
+def fixed_requests(dtypes: tuple[str, ...] = DTYPES) -> Iterator[WriteRequest]:
+    """Yield every combination of dtype, axes, codec, layout and levels, of one shape per axes."""
+    for axes, codec, dtype in itertools.product(AXES, CODECS, dtypes):
+        shape = _FIXED_SHAPES[axes]
+        two_levels = ((1,) * (len(shape) - 2) + (2, 2),)
+        for layout, factors in itertools.product(_layouts(shape), ((), two_levels)):
+            yield WriteRequest(
+                shape=shape,
+                dtype=np.dtype(dtype),
+                axes=axes,
+                codec=parse_codec(codec),
+                layout=layout,
+                level_factors=factors,
+            )
+
+
+@functools.cache
+def accepted(backend: Backend) -> tuple[WriteRequest, ...]:
+    """Return the fixed requests that a backend says it can store."""
+    return tuple(r for r in fixed_requests() if backend.why_unsupported(_NOWHERE, r) is None)
+
+
+def some_accepted(backend: Backend, n: int, *, lossless: bool | None = None) -> list[WriteRequest]:
+    """Return up to `n` accepted requests, spread by a fixed seed."""
+    pool = [r for r in accepted(backend) if lossless is None or r.codec.lossless == lossless]
+    return random.Random(7).sample(pool, min(n, len(pool)))
+
+
+@functools.cache
+def _choices(backend: Backend) -> tuple[tuple[str, str, str, int], ...]:
+    """Return the lossless (axes, dtype, codec, kind of layout) that a backend takes, at least for the fixed shapes."""
+    found = {
+        (r.axes, r.dtype.name, r.codec.name, kind)
+        for r in accepted(backend)
+        for kind, layout in enumerate(_layouts(r.shape))
+        if layout == r.layout and r.codec.lossless
+    }
+    return tuple(sorted(found))
+
+
+def _extent(kind: int, axis_from_last: int) -> st.SearchStrategy[int]:
+    largest = 40 if kind in (0, 1) and axis_from_last < 2 else 4 if kind == 1 else 7
+    return st.one_of(st.just(1), st.integers(1, largest), *([st.sampled_from((3, 4))] if axis_from_last == 0 else []))
+
+
+def _chunk_extent(kind: int, axis_from_last: int) -> st.SearchStrategy[int]:
+    if kind == 1:
+        return st.sampled_from((16, 32)) if axis_from_last < 2 else st.just(1)
+    return st.integers(1, 9)
+
+
+@st.composite
+def lossless_requests(draw: st.DrawFn, backend: Backend) -> WriteRequest:
+    """Draw a request that the backend takes: axes, shape, dtype, codec, chunks and shards of its own choice."""
+    axes_seen = sorted({choice[0] for choice in _choices(backend)})
+    axes = draw(st.sampled_from(axes_seen))
+    kinds = sorted({choice[3] for choice in _choices(backend) if choice[0] == axes})
+    kind = draw(st.sampled_from(kinds))
+    rest = [(d, c) for a, d, c, k in _choices(backend) if a == axes and k == kind]
+    dtype, codec = draw(st.sampled_from(rest))
+    from_last = range(len(axes))[::-1]
+    shape = tuple(draw(_extent(kind, i)) for i in from_last)
+    layout = None
+    if kind:
+        chunk = tuple(draw(_chunk_extent(kind, i)) for i in from_last)
+        times = tuple(draw(st.integers(1, 3)) for _ in axes) if kind == 3 else None
+        shard = times and tuple(c * t for c, t in zip(chunk, times, strict=True))
+        layout = Layout(chunk_shape=chunk, shard_shape=shard)
+    request = WriteRequest(
+        shape=shape,
+        dtype=np.dtype(dtype),
+        axes=axes,
+        codec=parse_codec(codec),
+        layout=layout,
+        stack_axis=draw(st.integers(0, len(axes) - 1)),
+    )
+    assume(backend.why_unsupported(_NOWHERE, request) is None)
+    return request
+
+
+@st.composite
+def regions(draw: st.DrawFn, shape: Shape) -> Region:
+    """Draw a box inside an image of `shape`."""
+    start = tuple(draw(st.integers(0, n - 1)) for n in shape)
+    return Region(start, tuple(draw(st.integers(a + 1, n)) for a, n in zip(start, shape, strict=True)))
+
+
+def noise(shape: Shape, dtype: str = "uint16") -> NDArray:
+    """Return voxels of about 200 values, the same for each call."""
+    return np.random.default_rng(5).integers(0, 200, shape).astype(dtype)
+
+
+def layout_request(shape: Shape, codec: str, layout: Layout, dtype: str = "uint16") -> WriteRequest:
+    """Return a request with the usual names for the last axes."""
+    return WriteRequest(
+        shape=shape, dtype=np.dtype(dtype), axes="tczyx"[-len(shape) :], codec=parse_codec(codec), layout=layout
+    )

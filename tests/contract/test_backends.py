@@ -1,0 +1,226 @@
+"""What every backend must keep, run for each entry of the table. No backend is named: a new one is tested unedited."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storebench.backends import BACKENDS, ArrayWriter, Backend, WriteRequest, check_stored, write_array, writing
+from storebench.errors import UnsupportedError
+from storebench.grid import Region, grid_shape, iter_blocks
+from storebench.stores import Location
+
+from .contract_requests import accepted, fixed_requests, images, lossless_requests, own_index, regions, some_accepted
+
+
+def new_location(folder: Path, backend: Backend) -> Location:
+    """Return a place where nothing is yet."""
+    return Location(folder / f"{uuid.uuid4().hex}{backend.suffix}")
+
+
+# 1 round trip, 3 stored = asked (write_array compares)
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_any_region_comes_back(backend: Backend, tmp_path: Path, data: st.DataObject) -> None:
+    request = data.draw(lossless_requests(backend))
+    location, levels = new_location(tmp_path, backend), images(request)
+    stored = write_array(backend, location, request, levels)
+    assert stored.chunk_bytes is None or 0 < stored.chunk_bytes <= location.size()[0]
+    with backend.open(location) as reader:
+        # A format may have more levels of its own, as JPEG 2000's wavelet does.
+        assert reader.levels[: len(request.level_shapes)] == request.level_shapes
+        assert [reader.read(Region.whole(s), level).shape for level, s in enumerate(reader.levels)] == list(
+            reader.levels
+        )
+        for region in [
+            Region.whole(request.shape),
+            *data.draw(st.lists(regions(request.shape), min_size=2, max_size=2)),
+        ]:
+            values = reader.read(region)
+            assert values.dtype == request.dtype
+            np.testing.assert_array_equal(values, levels[0][region.slices], strict=True)
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_writing_region_by_region_gives_the_same_image(backend: Backend, tmp_path: Path, data: st.DataObject) -> None:
+    request = data.draw(lossless_requests(backend))
+    location, values = new_location(tmp_path, backend), own_index(request.shape, request.dtype)
+    with writing(backend, location, request) as writer:
+        for region in _pieces(backend, request, data.draw(st.integers(1, 5))):
+            writer.write(region, values[region.slices])
+    with backend.open(location) as reader:
+        check_stored(reader.stored_as(), request)
+        np.testing.assert_array_equal(reader.read(Region.whole(request.shape)), values, strict=True)
+
+
+def _pieces(backend: Backend, request: WriteRequest, thickness: int) -> list[Region]:
+    """Return regions that the backend takes without hidden buffering, in order; "any" gets pieces that fit no chunk."""
+    order = backend.write_order(request)
+    if order == "any":
+        return list(iter_blocks(request.shape, tuple(max(1, n - thickness) for n in request.shape)))
+    if order == "planes":
+        block = tuple(thickness if axis == request.stack_axis else n for axis, n in enumerate(request.shape))
+        return list(iter_blocks(request.shape, block))
+    return [Region.whole(request.shape)]
+
+
+# 2 honest refusal, both ways
+
+
+def test_a_refusal_is_raised_and_writes_nothing(backend: Backend, tmp_path: Path) -> None:
+    refused = {}
+    for request in fixed_requests(dtypes=("bool", "uint16", "int64", "float32")):
+        location = Location(tmp_path / f"refused{backend.suffix}")
+        sentence = backend.why_unsupported(location, request)
+        if sentence is None:
+            continue
+        refused[sentence] = refused.get(sentence, 0) + 1
+        with pytest.raises(UnsupportedError) as caught:
+            write_array(backend, location, request, ())
+        assert str(caught.value) == sentence
+    assert not list(tmp_path.iterdir())
+    assert refused  # no format can do everything
+    for sentence in refused:
+        assert "\n" not in sentence
+        assert len(sentence.split()) > 3
+
+
+def test_what_is_not_refused_is_stored_as_asked(backend: Backend, tmp_path: Path) -> None:
+    for request in some_accepted(backend, 40):
+        location, levels = new_location(tmp_path, backend), images(request)
+        write_array(backend, location, request, levels)
+        with backend.open(location) as reader:
+            assert reader.levels[: len(request.level_shapes)] == request.level_shapes
+            for level, values in enumerate(levels):
+                found = reader.read(Region.whole(values.shape), level)
+                assert found.dtype == request.dtype
+                assert found.shape == values.shape
+                if request.codec.lossless:
+                    np.testing.assert_array_equal(found, values, err_msg=str(request))
+        location.delete()
+
+
+# 4 the result is owned
+
+
+def test_the_result_is_owned_and_outlives_the_file(backend: Backend, tmp_path: Path) -> None:
+    for request in some_accepted(backend, 8, lossless=True):
+        location, expected = new_location(tmp_path, backend), own_index(request.shape, request.dtype)
+        write_array(backend, location, request, images(request))
+        part = Region(tuple(n // 3 for n in request.shape), request.shape)
+        with backend.open(location) as reader:
+            results = [(region, reader.read(region)) for region in (Region.whole(request.shape), part)]
+            again = reader.read(part)
+        location.delete()
+        for region, values in results:
+            assert values.flags.writeable
+            assert values.flags.c_contiguous
+            assert values.dtype.isnative
+            np.testing.assert_array_equal(values, expected[region.slices], strict=True)
+            values[...] = 0
+        np.testing.assert_array_equal(again, expected[part.slices], strict=True)
+
+
+# 5 no overwrite, nothing half-written, an interrupted stream keeps what was flushed
+
+
+def test_nothing_is_overwritten(backend: Backend, tmp_path: Path) -> None:
+    request = some_accepted(backend, 1, lossless=True)[0]
+    location = new_location(tmp_path, backend)
+    write_array(backend, location, request, images(request))
+    before = {Path(f): (f.stat().st_size, f.stat().st_mtime_ns) for f in location.files()}
+    with pytest.raises(FileExistsError, match="overwrites nothing"):
+        write_array(backend, location, request, images(request))
+    assert {Path(f): (f.stat().st_size, f.stat().st_mtime_ns) for f in location.files()} == before
+
+
+def test_a_failed_whole_write_leaves_nothing(backend: Backend, tmp_path: Path) -> None:
+    request = some_accepted(backend, 1, lossless=True)[0]
+    wrong = (np.zeros(tuple(n + 1 for n in request.shape), request.dtype), *images(request)[1:])
+    with pytest.raises(ValueError, match="shape"):
+        write_array(backend, new_location(tmp_path, backend), request, wrong)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_while_writing_leaves_nothing(backend: Backend, tmp_path: Path) -> None:
+    class PowerCutError(Exception):
+        pass
+
+    for request in some_accepted(backend, 4, lossless=True):
+        values = own_index(request.shape, request.dtype)
+        with pytest.raises(PowerCutError), writing(backend, new_location(tmp_path, backend), request) as writer:  # noqa: PT012
+            _write_first(writer, backend, request, values)
+            raise PowerCutError
+        assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_stream_keeps_what_was_flushed(backend: Backend, tmp_path: Path) -> None:
+    streamed = [r for r in some_accepted(backend, 60, lossless=True) if backend.write_order(r) != "whole"]
+    for request in streamed[:4]:
+        location, values = new_location(tmp_path, backend), own_index(request.shape, request.dtype)
+        with pytest.raises(KeyboardInterrupt), writing(backend, location, request) as writer:  # noqa: PT012
+            region = _write_first(writer, backend, request, values)
+            writer.flush()
+            raise KeyboardInterrupt
+        with backend.open(location) as reader:
+            np.testing.assert_array_equal(reader.read(region), values[region.slices], strict=True)
+        location.delete()
+
+
+def _write_first(writer: ArrayWriter, backend: Backend, request: WriteRequest, values: np.ndarray) -> Region:
+    region = _pieces(backend, request, 1)[0]
+    writer.write(region, values[region.slices])
+    return region
+
+
+# the block codec alone
+
+
+def test_a_block_comes_back_from_its_codec(backend: Backend) -> None:
+    for request in some_accepted(backend, 12, lossless=True):
+        codec = backend.block_codec(request)
+        if isinstance(codec, str):
+            assert len(codec.split()) > 3
+            continue
+        chunk = request.shape if request.layout is None else request.layout.chunk_shape
+        if request.layout is None or np.prod(chunk) > 1 << 16:
+            continue  # the library's own chunk shape is known to the file only
+        block = own_index(chunk, request.dtype)
+        data = codec.encode(block)
+        assert isinstance(data, bytes)
+        np.testing.assert_array_equal(codec.decode(data), block, strict=True)
+
+
+# 8 all-skipped is a failure
+
+
+@pytest.mark.parametrize("name", list(BACKENDS))
+def test_core_backends_are_available(name: str) -> None:
+    found = BACKENDS[name]
+    why = found.why_unavailable()
+    assert why is None or found.extra is not None, f"{name} belongs to the core installation: {why}"
+    assert accepted(found), f"{name} takes none of the requests that the contract tests make: nothing of it was tested"
+
+
+def test_the_table_is_consistent() -> None:
+    assert len(BACKENDS) >= 4
+    for name, found in BACKENDS.items():
+        assert found.name == name
+        assert found.distributions[0] == found.library
+        assert all(isinstance(k, str) and isinstance(v, str) for k, v in found.facts().items())
+
+
+def test_pieces_cover_the_image() -> None:
+    blocks = list(iter_blocks((5, 7), (2, 3)))
+    assert len(blocks) == np.prod(grid_shape((5, 7), (2, 3)))
+    assert sum(b.n_voxels for b in blocks) == 35
+    assert all(a.intersection(b) is None for a, b in itertools.combinations(blocks, 2))
