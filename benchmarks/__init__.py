@@ -1,0 +1,1 @@
+"""asv suites: `storebench.suites` turned into asv classes; nothing else happens here."""

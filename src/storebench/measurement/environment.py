@@ -1,0 +1,125 @@
+"""Where and with what a measurement is made: versions, codec builds, machine. No path, no user's and no host's name."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import storebench
+from storebench.assets import clone_root
+from storebench.backends import BACKENDS
+from storebench.records import Environment
+from storebench.storage import file_system_of
+
+_ALWAYS_RECORDED: Final = ("asv", "asv_runner", "numpy", "pillow")
+_CODEC_LIBRARIES: Final = ("zlib", "zlib_ng", "libdeflate", "zstd", "openjpeg", "libpng")
+
+
+@functools.cache
+def record_environment(storage_root: Path) -> Environment:
+    """Return the facts of this interpreter, this machine and the file system of the storage root.
+
+    Parameters
+    ----------
+    storage_root : pathlib.Path
+        Where stores are written.
+    """
+    commit, dirty = _commit()
+    return Environment(
+        python=platform.python_version(),
+        libraries=_libraries(),
+        builds=_builds(),
+        machine=_machine(storage_root),
+        storebench=storebench.__version__,
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def _libraries() -> dict[str, str]:
+    names = set(_ALWAYS_RECORDED).union(*(backend.distributions for backend in BACKENDS.values()))
+    versions = {}
+    for name in sorted(names):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an optional library that is not here took part in nothing
+    return versions
+
+
+def _builds() -> dict[str, str]:
+    """Return the versions of the codec libraries inside the wheels."""
+    import imagecodecs
+    import numcodecs.blosc
+
+    builds = {"c-blosc (numcodecs)": str(numcodecs.blosc.VERSION_STRING)}
+    for part in imagecodecs.version().split(", "):  # as in "libdeflate-1.25"
+        name, _, version = part.partition("-")
+        if name in _CODEC_LIBRARIES:
+            builds[f"{name} (imagecodecs)"] = version
+    for backend in BACKENDS.values():
+        if backend.why_unavailable() is None:
+            builds.update(backend.facts())
+    return dict(sorted(builds.items()))
+
+
+def _machine(storage_root: Path) -> dict[str, str | int | None]:
+    import psutil
+
+    return {
+        "cpu": _cpu_model(),
+        "n_cpu": os.cpu_count(),
+        "ram_bytes": psutil.virtual_memory().total,
+        "os": _os_name(),
+        "kernel": platform.release(),
+        "arch": platform.machine(),
+        "virtual": None
+        if (flags := _proc_cpuinfo().get("flags")) is None
+        else str("hypervisor" in flags.split()).lower(),
+        "file_system": file_system_of(storage_root).kind,
+    }
+
+
+def _proc_cpuinfo() -> dict[str, str]:
+    """Return the first processor's entry of /proc/cpuinfo; empty where there is none."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _cpu_model() -> str | None:
+    return _proc_cpuinfo().get("model name") or platform.processor() or None
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return f"{platform.system()} {platform.release()}"
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Return commit and dirtiness of the clone that runs; (None, None) for a wheel, or where git is missing."""
+    root = clone_root()
+    if root is None:
+        return None, None
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    # Results and reports are what measuring makes: only changes to what is measured with count.
+    changes = git("status", "--porcelain", "--", "src", "benchmarks", "asv.conf.json", "pyproject.toml")
+    return commit, None if changes is None else bool(changes)

@@ -1,0 +1,154 @@
+"""Stores that are written once per setting, verified, and then read by many cases and processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.backends import Backend, StoredAs, WriteRequest, write_array
+from storebench.codecs import Codec, parse_codec
+from storebench.errors import VerificationError
+from storebench.grid import Region
+from storebench.levels import build_levels, level_factors
+from storebench.measurement.images import Image
+from storebench.records import Case
+from storebench.storage import Storage, content_key
+from storebench.stores import Location
+
+_FACTS: Final = "store.json"
+_RATIO_SLACK: Final = 1.05
+_HEADER_BYTES: Final = 1024
+_PSNR_SLACK_DB: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """A verified store.
+
+    Attributes
+    ----------
+    location : Location
+        The file or folder.
+    request : WriteRequest
+        What was asked.
+    stored : StoredAs
+        What is there.
+    stored_bytes, n_files : int
+        On disk, metadata included.
+    max_abs_error : float
+        Largest difference from the source, over all voxels of level 0; 0.0 for lossless codecs.
+    """
+
+    location: Location
+    request: WriteRequest
+    stored: StoredAs
+    stored_bytes: int
+    n_files: int
+    max_abs_error: float
+
+
+def write_request(case: Case, image: Image) -> WriteRequest:
+    """Return what a case asks a backend to store."""
+    return WriteRequest(
+        shape=image.shape,
+        dtype=image.dtype,
+        axes=image.axes,
+        codec=parse_codec(case.codec),
+        layout=case.layout,
+        level_factors=level_factors(image.axes, image.shape, case.n_levels),
+        stack_axis=case.stack_axis,
+    )
+
+
+def stored_image_of(
+    storage: Storage, backend: Backend, request: WriteRequest, image: Image, versions: Mapping[str, str]
+) -> StoredImage:
+    """Return the store of a setting; it is written and verified the first time, and found again afterwards.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where stores are kept.
+    backend, request, image
+        Who stores what, and how.
+    versions : mapping of str to str
+        Of the libraries and builds that take part: another version writes another store.
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend cannot store exactly that.
+    VerificationError
+        If what is read back is not what was written, or not within the codec's bound.
+    """
+    asked = dataclasses.asdict(request) | {"dtype": request.dtype.name}
+    key = content_key({"image": image.key, "backend": backend.name, "request": asked, "versions": dict(versions)})
+    folder = storage.entry("stores", key)
+    if folder is None:
+        storage.require_free(2 * math.prod(request.shape) * request.dtype.itemsize)
+        with storage.making("stores", key) as new:
+            facts = _write_and_verify(backend, Location(new / f"image{backend.suffix}"), request, image)
+            (new / _FACTS).write_text(json.dumps(facts))
+        folder = storage.root / "stores" / key
+    return _load(folder, backend, request)
+
+
+def _write_and_verify(backend: Backend, location: Location, request: WriteRequest, image: Image) -> dict[str, Any]:
+    levels = build_levels(image.voxels(), request.level_factors)
+    write_array(backend, location, request, levels)
+    stored_bytes, n_files = location.size()
+    with backend.open(location) as reader:
+        errors = [
+            _largest_error(reader.read(Region.whole(values.shape), level), values, request.codec)
+            for level, values in enumerate(levels)
+        ]
+    if request.codec.ratio is not None:
+        allowed = levels[0].nbytes / request.codec.ratio * _RATIO_SLACK + _HEADER_BYTES * n_files
+        if stored_bytes > allowed:
+            raise VerificationError(
+                f"{request.codec.name}: {stored_bytes} bytes are stored, {allowed:.0f} at most were asked for"
+            )
+    return {"stored_bytes": stored_bytes, "n_files": n_files, "max_abs_error": errors[0]}
+
+
+def _largest_error(found: NDArray, source: NDArray, codec: Codec) -> float:
+    """Compare a decoded level with its source, and return the largest difference.
+
+    Raises
+    ------
+    VerificationError
+        If they differ by more than the codec promises.
+    """
+    if found.shape != source.shape or found.dtype != source.dtype:
+        raise VerificationError(f"read back {found.dtype}{found.shape}, wrote {source.dtype}{source.shape}")
+    if codec.lossless:
+        if not np.array_equal(found, source, equal_nan=source.dtype.kind == "f"):
+            wrong = np.argwhere(found != source)
+            raise VerificationError(
+                f"{len(wrong)} of {source.size} voxels differ from the source, the first at {tuple(int(i) for i in wrong[0])}"
+            )
+        return 0.0
+    difference = found.astype(np.float64) - source.astype(np.float64)
+    if codec.psnr_db is not None:
+        mean_square = float(np.mean(difference**2))
+        peak = float(np.iinfo(source.dtype).max)
+        psnr_db = math.inf if mean_square == 0 else 10 * math.log10(peak**2 / mean_square)
+        if psnr_db < codec.psnr_db - _PSNR_SLACK_DB:
+            raise VerificationError(f"{codec.name}: the PSNR is {psnr_db:.1f} dB (peak {peak:.0f})")
+    return float(np.abs(difference).max())
+
+
+def _load(folder: Path, backend: Backend, request: WriteRequest) -> StoredImage:
+    facts = json.loads((folder / _FACTS).read_text())
+    location = Location(folder / f"image{backend.suffix}")
+    with backend.open(location) as reader:
+        stored = reader.stored_as()
+    return StoredImage(location=location, request=request, stored=stored, **facts)

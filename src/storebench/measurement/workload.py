@@ -1,0 +1,251 @@
+"""One case as something that can be timed: prepare │ run │ conclude, and the facts that no clock is needed for.
+
+`run` is the only part inside a clock. It performs exactly what a user would call: create or open, read or write, close.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import math
+import os
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.access import Request, Target, parse_pattern
+from storebench.backends import Backend, get_backend, writing
+from storebench.errors import MissingDependencyError, VerificationError
+from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
+from storebench.levels import build_levels
+from storebench.measurement.environment import record_environment
+from storebench.measurement.images import Image
+from storebench.measurement.memory import peak_growth
+from storebench.measurement.stored import StoredImage, stored_image_of, write_request
+from storebench.records import Case, Row, Sample
+from storebench.storage import Storage
+from storebench.stores import Location, RequestLog
+
+
+@functools.cache
+def _named(pid: int) -> str:
+    return f"{pid:x}-{time.time_ns() // 1_000_000:x}"
+
+
+def process_id() -> str:
+    """Return a name for this process that no other of the same campaign has, forked ones included."""
+    return _named(os.getpid())
+
+
+class Workload:
+    """One case, ready to be timed. Use `operations.workload_for`.
+
+    Parameters
+    ----------
+    case : Case
+        What to do.
+    image : Image
+        The voxels.
+    storage : Storage
+        Where stores are kept and scratch targets are made.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the backend's library is not there.
+    UnsupportedError, UsageError
+        If the backend cannot do exactly that.
+    VerificationError
+        If what is stored is not what was written.
+    """
+
+    def __init__(self, case: Case, image: Image, storage: Storage) -> None:
+        self.case, self.image, self.storage = case, image, storage
+        self.backend: Backend = get_backend(case.backend)
+        why_not = self.backend.why_unavailable()
+        if why_not is not None:
+            raise MissingDependencyError(why_not)
+        environment = record_environment(storage.root)
+        versions = {name: environment.libraries[name] for name in self.backend.distributions} | dict(
+            self.backend.facts()
+        )
+        request = write_request(case, image)
+        self.store: StoredImage = stored_image_of(storage, self.backend, request, image, versions)
+        self._opened_at: float | None = None
+        self._started_at = self._wall_s = self._cpu_s = math.nan
+
+    def prepare(self) -> None:
+        """Make everything ready for one call, outside the clock."""
+
+    def run(self) -> None:
+        """Do it once: the timed part."""
+        self._opened_at = None
+        started_at, cpu, start = time.time(), time.process_time(), time.perf_counter()
+        self._call()
+        stop = time.perf_counter()
+        self._wall_s, self._cpu_s, self._started_at = stop - start, time.process_time() - cpu, started_at
+        self._open_s = None if self._opened_at is None else self._opened_at - start
+
+    def conclude(self) -> Sample:
+        """Tidy up outside the clock, and return the sample."""
+        return Sample(
+            wall_s=self._wall_s,
+            open_s=self._open_s,
+            cpu_s=self._cpu_s,
+            started_at=self._started_at,
+            process_id=process_id(),
+        )
+
+    def check(self) -> None:
+        """Compare what the last call gave with the source.
+
+        Raises
+        ------
+        VerificationError
+            If they differ.
+        """
+
+    def _call(self) -> None:
+        raise AssertionError("each operation has its own")
+
+    def warm_up(self) -> int | None:
+        """Make one untimed, checked call, and return the growth of resident memory in it, bytes (None off Linux)."""
+        self.prepare()
+        with contextlib.ExitStack() as tidy:
+            tidy.callback(self.conclude)
+            with peak_growth() as memory:
+                self.run()
+            self.check()
+        return memory.n_bytes
+
+    def row(self) -> Row:
+        """Return everything about the case that no clock is needed for."""
+        stored, layout = self.store.stored, self.store.stored.layout
+        return Row(
+            case=self.case,
+            status="ok",
+            format=self.backend.format,
+            library=self.backend.library,
+            library_version=importlib.metadata.version(self.backend.library),
+            chunk_shape=layout.chunk_shape if layout else None,
+            shard_shape=layout.shard_shape if layout else None,
+            logical_bytes=math.prod(self.image.shape) * self.image.dtype.itemsize,
+            chunk_bytes=stored.chunk_bytes,
+            stored_bytes=self.store.stored_bytes,
+            n_files=self.store.n_files,
+            max_abs_error=self.store.max_abs_error,
+        )
+
+
+class ReadWorkload(Workload):
+    """Open, read the pattern's regions, close."""
+
+    def __init__(self, case: Case, image: Image, storage: Storage) -> None:
+        super().__init__(case, image, storage)
+        target = Target(self.store.stored.level_shapes, image.axes)
+        self.requests: tuple[Request, ...] = parse_pattern(case.pattern).requests(target, image.seed or 0)
+        self._results: list[NDArray] = []
+
+    def prepare(self) -> None:
+        """Let go of the last result, so that memory is there again."""
+        self._results = []
+
+    def _call(self) -> None:
+        results = self._results
+        with self.backend.open(self.store.location) as reader:
+            self._opened_at = time.perf_counter()
+            for request in self.requests:
+                results.append(reader.read(request.region, request.level))
+
+    def check(self) -> None:
+        """Compare the regions with the source (lossy codecs: within the error found when the store was verified)."""
+        for request, found in zip(self.requests, self._results, strict=True):
+            source = self._source(request)
+            if found.shape != source.shape or found.dtype != source.dtype:
+                raise VerificationError(
+                    f"read {found.dtype}{found.shape} where {source.dtype}{source.shape} was asked for"
+                )
+            if not (found.flags.owndata or isinstance(found.base, np.ndarray)) or not found.flags.writeable:
+                raise VerificationError("the result is not owned: it is a view into something of the library's")
+            if self.store.request.codec.lossless:
+                equal = np.array_equal(found, source, equal_nan=source.dtype.kind == "f")
+            else:
+                error = np.abs(found.astype(np.float64) - source.astype(np.float64)).max()
+                equal = bool(error <= self.store.max_abs_error)
+            if not equal:
+                raise VerificationError(f"region {request.region} of level {request.level} is not what was written")
+
+    def _source(self, request: Request) -> NDArray:
+        if request.level == 0:
+            return self.image.read(request.region)
+        levels = build_levels(self.image.voxels(), self.store.request.level_factors)
+        return levels[request.level][request.region.slices]
+
+    def row(self) -> Row:
+        """Return the facts, with what the read asks of the store: counted once, apart from timed runs."""
+        log = RequestLog()
+        with self.backend.open(self.store.location.counted(log)) as reader:
+            for request in self.requests:
+                reader.read(request.region, request.level)
+        regions = [request.region for request in self.requests]
+        decode_shape = self.store.stored.decode_shape
+        one_voxel = decode_shape is not None and math.prod(decode_shape) == 1  # a run of bytes has no chunks to count
+        return replace(
+            super().row(),
+            fetched_bytes=log.fetched_bytes if log.n_requests else None,
+            requests=log.n_requests or None,
+            voxels_asked=sum(region.n_voxels for region in regions),
+            chunks_touched=None if one_voxel else _total(regions, decode_shape, chunks_touched),
+            voxels_decoded=_total(regions, decode_shape, voxels_decoded),
+        )
+
+
+def _total(regions: list[Region], decode_shape: Shape | None, count: Any) -> int | None:
+    return None if decode_shape is None else sum(count(region, decode_shape) for region in regions)
+
+
+class OpenWorkload(Workload):
+    """Open and close."""
+
+    def _call(self) -> None:
+        with self.backend.open(self.store.location):
+            self._opened_at = time.perf_counter()
+
+
+class WriteWorkload(Workload):
+    """Create, write everything, close: to a fresh target each time."""
+
+    def __init__(self, case: Case, image: Image, storage: Storage) -> None:
+        super().__init__(case, image, storage)
+        self._levels = build_levels(image.voxels(), self.store.request.level_factors)
+        self._tidy = contextlib.ExitStack()
+
+    def prepare(self) -> None:
+        """Make an empty folder for the target."""
+        self._tidy = contextlib.ExitStack()
+        folder = self._tidy.enter_context(self.storage.scratch())
+        self._target = Location(folder / f"image{self.backend.suffix}")
+
+    def _call(self) -> None:
+        with writing(self.backend, self._target, self.store.request) as writer:
+            for level, values in enumerate(self._levels):
+                writer.write(Region.whole(values.shape), values, level)
+
+    def check(self) -> None:
+        """Compare the size of what was written with the verified store of the same setting."""
+        stored_bytes, n_files = self._target.size()
+        if n_files != self.store.n_files:
+            raise VerificationError(
+                f"{n_files} files were written, the verified store of this setting has {self.store.n_files}"
+            )
+        if stored_bytes == 0:
+            raise VerificationError("nothing was written")
+
+    def conclude(self) -> Sample:
+        """Remove the target."""
+        self._tidy.close()
+        return super().conclude()

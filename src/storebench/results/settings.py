@@ -1,0 +1,87 @@
+"""The tidy table seen setting by setting: which rows belong together, and one line per setting. Nothing is averaged."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+PLACE: Final = ["machine", "environment", "environment_id", "commit", "dataset", "shape", "dtype", "seed"]
+SETTING: Final = ["backend", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads"]
+TASK: Final = ["operation", "pattern", "cache", "durability"]
+_SIZES: Final = {"ratio": "compression_ratio", "stored_bytes": "stored_bytes", "n_files": "n_files"}
+
+
+def timed_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that a statistic may rest on: ok, and with a median."""
+    return frame[(frame["status"] == "ok") & frame["median_s"].notna()]
+
+
+def group_keys(frame: pd.DataFrame, names: list[str]) -> pd.Series[Any]:
+    """Return one text per row that is equal where all named columns are; missing values are equal to each other."""
+    texts = ["\0".join(map(str, values)) for values in zip(*(frame[name] for name in names), strict=True)]
+    return pd.Series(texts, index=frame.index, dtype="str")
+
+
+def _first(column: pd.Series[Any]) -> Any:
+    known = column.dropna()
+    return known.iloc[0] if len(known) else None
+
+
+def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per setting, dataset and environment: size and times side by side.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Place and setting columns; `ratio`, `stored_bytes`, `n_files`; `write_s`, `read_<pattern>_s` and so on: medians
+        in seconds, with `_cold` or `_durable` in the name where that was the case; `relative_read`: geometric mean over
+        the warm access patterns of median ÷ best median, missing where the setting lacks a pattern that at least half
+        of the settings have; `n_ok`, `n_not_ok`, `reason`: how many cases gave a number, and the first reason of those
+        that did not. Settings that gave none stay in the table.
+    """
+    keys = group_keys(frame, PLACE + SETTING)
+    records = []
+    for _, rows in frame.groupby(keys, sort=False):
+        ok = rows[rows["status"] == "ok"]
+        refused = rows.loc[rows["status"] != "ok", "reason"].dropna()
+        stored = ok.sort_values(
+            "operation", key=lambda names: names == "encode", kind="stable"
+        )  # a store before bare blocks
+        record = {name: rows.iloc[0][name] for name in PLACE + SETTING}
+        record |= {to: _first(stored[name]) for to, name in _SIZES.items()}
+        record |= {_time_name(row): row["median_s"] for _, row in ok.dropna(subset=["median_s"]).iterrows()}
+        record |= {
+            "n_ok": len(ok),
+            "n_not_ok": len(rows) - len(ok),
+            "reason": refused.iloc[0] if len(refused) else None,
+        }
+        records.append(record)
+    times = sorted(
+        {name for record in records for name in record if name.endswith("_s")}, key=lambda n: (n[0] != "w", n)
+    )
+    columns = [*PLACE, *SETTING, *_SIZES, *times, "relative_read", "n_ok", "n_not_ok", "reason"]
+    table = pd.DataFrame(records, columns=columns)
+    warm = [name for name in times if name.startswith("read_") and not name.endswith("_cold_s")]
+    table["relative_read"] = _relative_read(table, warm)
+    return table
+
+
+def _time_name(row: pd.Series[Any]) -> str:
+    parts = [row["operation"], *([row["pattern"]] if row["operation"] == "read" else [])]
+    parts += ["cold"] if row["cache"] == "cold" else []
+    parts += ["durable"] if row["durability"] == "durable" else []
+    return "_".join([*map(str, parts), "s"])
+
+
+def _relative_read(table: pd.DataFrame, names: list[str]) -> pd.Series[float]:
+    """Return the geometric mean over patterns of time ÷ best time, within each dataset and environment."""
+    result = pd.Series(np.nan, index=table.index, dtype="float64")
+    for _, rows in table.groupby(group_keys(table, PLACE), sort=False):
+        times = rows[names].astype("float64").dropna(how="all")
+        shared = [name for name in names if len(times) and times[name].notna().sum() * 2 >= len(times)]
+        if shared:
+            logs = (times[shared] / times[shared].min()).map(np.log)
+            result[times.index] = np.exp(logs.to_numpy().mean(axis=1))  # missing where any is missing
+    return result

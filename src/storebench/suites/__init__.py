@@ -1,0 +1,75 @@
+"""The curated cases, each grid with the question it answers, in tiers that only ever add grids.
+
+A grid is a product of parameter values that are all valid for its backend, so that no process is spent on a skip. asv throws
+results away when a benchmark's parameter lists change: to measure more, add a grid; never edit the values of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from storebench.errors import UsageError, unknown_name
+from storebench.suites._codecs import codec_grids
+from storebench.suites._fitting import fitted, why_impossible
+from storebench.suites._grid import COUNTED, SUITES, TIERS, Grid, Subject, Tier, fit_layout
+from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
+from storebench.suites._reads import derived, larger, other_subjects, plane_reads, quick, volume_reads
+
+__all__ = ["COUNTED", "GRIDS", "SUITES", "TIERS", "Grid", "Subject", "Tier", "fit_layout", "grids_of", "why_impossible"]
+
+_SMOKE_READS: Final = (*volume_reads("smoke", CT_SMALL), *plane_reads("smoke", PLANE_SMALL))
+_CORE_READS: Final = (*volume_reads("core", CT), *plane_reads("core", PLANE), *other_subjects())
+_FULL_READS: Final = tuple(larger())
+
+GRIDS: Final[tuple[Grid, ...]] = tuple(
+    grid for reads in (_SMOKE_READS, _CORE_READS, _FULL_READS) for grid in (*reads, *derived(reads))
+) + tuple(codec_grids())
+"""Every grid of the tiers that are run by name."""
+
+
+def grids_of(tier: Tier, *, suites: tuple[str, ...] = (), subject: Subject | None = None) -> tuple[Grid, ...]:
+    """Return the grids of a tier, the smaller tiers' included.
+
+    Parameters
+    ----------
+    tier : str
+        "smoke", "core", "full" or "quick".
+    suites : tuple of str
+        Suites to keep; empty: all.
+    subject : Subject, optional
+        Measure on this image instead of the grids' own; grids that it cannot answer are left out.
+
+    Raises
+    ------
+    UsageError
+        For an unknown tier or suite, or "quick" without a subject.
+    """
+    for suite in suites:
+        if suite not in SUITES:
+            raise unknown_name("suite", suite, SUITES, "storebench list suites")
+    if tier == "quick":
+        if subject is None:
+            raise UsageError("the tier quick measures one image: name it")
+        reads = tuple(quick(subject))
+        chosen = (*reads, *(grid for grid in derived(reads) if grid.suite == "write"))
+        return fitted([[grid for grid in chosen if not suites or grid.suite in suites]], subject)
+    if tier not in TIERS:
+        raise unknown_name("tier", tier, TIERS)
+    held = TIERS[: TIERS.index(tier) + 1]
+    grids = tuple(grid for grid in GRIDS if grid.tier in held and (not suites or grid.suite in suites))
+    if subject is None:
+        return grids
+    return fitted([_asked_of(grids, name, subject) for name in held], subject)
+
+
+def _asked_of(grids: Iterable[Grid], tier: str, subject: Subject) -> Iterator[Grid]:
+    """Yield the grids of a tier whose question can be asked of any image with as many axes, or of a volume with more."""
+    wanted = 2 if len(subject.shape) == 2 else 3
+    for grid in grids:
+        if (
+            grid.tier == tier
+            and grid.subject in (CT_SMALL, CT, PLANE_SMALL, PLANE)
+            and len(grid.subject.shape) == wanted
+        ):
+            yield grid

@@ -1,0 +1,58 @@
+"""Compression alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from storebench.suites._grid import Grid, Subject, Tier
+from storebench.suites._images import CT, CT_SMALL, LABELS_DENSE, PLANE_SMALL
+from storebench.suites._reads import BLOSC, class_name
+
+
+def codec_grids() -> Iterator[Grid]:
+    """Compression alone: chapter's codecs on 64³ blocks, and the 2-D ones on a plane."""
+    volume = (
+        "none",
+        "gzip-5",
+        "zstd-1",
+        "zstd-3",
+        "blosc-lz4-5-shuffle",
+        "blosc-lz4-5-bitshuffle",
+        "blosc-zstd-1-shuffle",
+        BLOSC,
+    )
+    more = (
+        "zstd-9",
+        "blosc-zstd-9-shuffle",
+        "blosc-zstd-5-bitshuffle",
+        "blosc-lz4hc-5-shuffle",
+        "blosc-zlib-3-shuffle",
+        "blosc-blosclz-5-shuffle",
+        "zstd-3+crc32c",
+    )
+    rows: tuple[tuple[Tier, str, Subject, str, tuple[str, ...]], ...] = (
+        ("smoke", "zarr3-zarrpython", CT_SMALL, "64x64x64", volume),
+        (
+            "smoke",
+            "tiff-tifffile",
+            PLANE_SMALL,
+            "256x256",
+            ("deflate-6-predictor", "zstd-3-predictor", "lzw-predictor"),
+        ),
+        ("smoke", "png-imageio", PLANE_SMALL, "default", ("png-1", "png-6")),
+        ("smoke", "jp2-imagecodecs", PLANE_SMALL, "default", ("jp2-lossless",)),
+        ("core", "zarr3-zarrpython", CT, "64x64x64", volume + more),
+        ("core", "zarr3-zarrpython", LABELS_DENSE, "64x64x64", ("gzip-5", "zstd-3", "blosc-lz4-5-shuffle", BLOSC)),
+    )
+    for operation in ("encode", "decode"):
+        for tier, backend, subject, layout, codecs in rows:
+            yield Grid(
+                name=f"{tier.capitalize()}{class_name(backend)}_{subject.name}_{operation}",
+                suite="codec",
+                tier=tier,
+                question="How fast is the codec alone, and what does it save?",
+                operation=operation,
+                backend=backend,
+                subject=subject,
+                params={"layout": (layout,), "codec": codecs},
+            )

@@ -1,0 +1,175 @@
+"""What a grid is: parameter values for one backend and one operation on one image; and how a layout's name fits an image."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final, Literal
+
+from storebench.grid import Shape
+from storebench.records import Case, Operation
+
+Tier = Literal["smoke", "core", "full", "quick"]
+TIERS: Final[tuple[Tier, ...]] = ("smoke", "core", "full")
+"""Size classes that are run by name; each holds the ones before it. "quick" is for `storebench quick` alone."""
+
+SUITES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "read": "What does a read cost, by format, chunk shape, codec and access pattern?",
+        "write": "What does writing everything cost?",
+        "codec": "What does the codec alone cost, in memory?",
+        "open": "What does opening cost before the first voxel comes?",
+        "size": "How many bytes and files? (counted, free of noise)",
+        "traffic": "How many chunks, voxels and bytes does a read touch? (counted, free of noise)",
+    }
+)
+
+
+COUNTED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "size": {"stored_bytes": "bytes", "compression_ratio": "x", "n_files": "files"},
+        "traffic": {"chunks_touched": "chunks", "read_amplification": "x", "fetched_bytes": "bytes"},
+    }
+)
+"""Suites that count instead of timing: metric and unit."""
+
+
+_TILE_MULTIPLE: Final = {"tiff-tifffile": 16}
+"""TIFF 6.0, page 67: tile width and length are multiples of 16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The image of a grid: a synthetic dataset by name, or one that lies in the storage root under `key`."""
+
+    name: str
+    shape: Shape
+    dtype: str
+    axes: str = "zyx"
+    seed: int | None = 0
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A product of parameter values for one backend and one operation: one asv class.
+
+    Attributes
+    ----------
+    name : str
+        Class name, unique in its suite.
+    suite : str
+        Key of `SUITES`: the asv module.
+    tier : str
+        First tier that holds it.
+    question : str
+        Why it is here.
+    operation, backend : str
+        What is done, by whom.
+    subject : Subject
+        The image.
+    params : mapping of str to tuple of str
+        Values per parameter: `layout` ("64x64x64", "32x32x32-in-128x128x128", "default"), `codec`, `pattern`.
+    n_levels : int
+        Resolution levels stored.
+    slow : bool
+        Whether one call is expected to take over 2 s: 3 samples instead of 10, marked low-confidence.
+    """
+
+    name: str
+    suite: str
+    tier: Tier
+    question: str
+    operation: Operation
+    backend: str
+    subject: Subject
+    params: Mapping[str, tuple[str, ...]]
+    n_levels: int = 1
+    slow: bool = False
+
+    @property
+    def n_cases(self) -> int:
+        """Number of parameter combinations."""
+        return len(list(self.combinations()))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the asv benchmarks of the class."""
+        metrics = COUNTED.get(self.suite)
+        return tuple(f"track_{metric}" for metric in metrics) if metrics else (f"time_{self.operation}",)
+
+    def combinations(self) -> Iterator[tuple[str, ...]]:
+        """Yield the parameter values of each case, in asv's order."""
+        return itertools.product(*self.params.values())
+
+    def case(self, *values: str) -> Case:
+        """Return the case of one combination of parameter values."""
+        given = dict(zip(self.params, values, strict=True))
+        chunk_shape, shard_shape = fit_layout(
+            given.get("layout", "default"), self.subject.shape, multiple=_TILE_MULTIPLE.get(self.backend, 1)
+        )
+        return Case(
+            dataset=self.subject.name,
+            shape=self.subject.shape,
+            dtype=self.subject.dtype,
+            axes=self.subject.axes,
+            seed=self.subject.seed,
+            operation=self.operation,
+            backend=self.backend,
+            codec=given.get("codec", "none"),
+            chunk_shape=chunk_shape,
+            shard_shape=shard_shape,
+            pattern=given.get("pattern", "whole"),
+            n_levels=self.n_levels,
+        )
+
+    def on(self, subject: Subject) -> Grid:
+        """Return the same grid on another image, under a name of its own, so that no result of this one is replaced."""
+        suffix = re.sub(
+            r"\W+", "_", f"{subject.name}_{'x'.join(map(str, subject.shape))}_{subject.dtype}_{(subject.key or '')[:6]}"
+        )
+        return replace(self, name=f"{self.name}__{suffix}".rstrip("_"), subject=subject)
+
+
+def fit_layout(text: str, shape: Shape, *, multiple: int = 1) -> tuple[Shape | None, Shape | None]:
+    """Fit a layout's name to an image.
+
+    Parameters
+    ----------
+    text : str
+        "64x64x64": chunks; "32x32x32-in-128x128x128": chunks in shards; "plane": whole planes of the last two axes;
+        "default": the library's choice. Extents are those of the last axes; leading axes get 1.
+    shape : tuple of int
+        Voxels, slowest axis first.
+    multiple : int
+        What extents along the last two axes must be multiples of.
+
+    Returns
+    -------
+    tuple
+        Chunk shape and shard shape, or None each. A chunk never sticks out of the image where it is alone on an axis.
+    """
+    if text == "default":
+        return None, None
+    if text == "plane":
+        return (*(1,) * (len(shape) - 2), *shape[-2:]), None
+    chunk, _, shard = text.partition("-in-")
+    chunk_shape = _fit(chunk, _rounded_up(shape, (*(1,) * (len(shape) - 2), multiple, multiple)))
+    if not shard:
+        return chunk_shape, None
+    whole = _fit(shard, _rounded_up(shape, chunk_shape))
+    return chunk_shape, tuple(max(s // c, 1) * c for s, c in zip(whole, chunk_shape, strict=True))
+
+
+def _rounded_up(shape: Shape, multiples: Shape) -> Shape:
+    return tuple(-(-n // m) * m for n, m in zip(shape, multiples, strict=True))
+
+
+def _fit(text: str, shape: Shape) -> Shape:
+    """Return the extents of the last axes, 1 on the others, none larger than the image."""
+    edges = [int(n) for n in text.split("x")][-len(shape) :]
+    padded = (*(1,) * (len(shape) - len(edges)), *edges)
+    return tuple(min(edge, n) for edge, n in zip(padded, shape, strict=True))

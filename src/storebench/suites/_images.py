@@ -1,0 +1,19 @@
+"""The images of the suites."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from storebench.suites._grid import Subject
+
+CT_SMALL: Final = Subject("ct", (128, 128, 128), "uint16")
+CT: Final = Subject("ct", (256, 256, 256), "uint16")
+PLANE_SMALL: Final = Subject("ct", (512, 512), "uint16", axes="yx")
+PLANE: Final = Subject("ct", (2048, 2048), "uint16", axes="yx")
+LABELS_DENSE: Final = Subject("labels_dense", (256, 256, 256), "uint16")
+LABELS_SPARSE: Final = Subject("labels_sparse", (256, 256, 256), "uint16")
+FLUORESCENCE: Final = Subject("fluorescence", (128, 256, 256), "uint16")
+EM: Final = Subject("em", (128, 256, 256), "uint8")
+FIVE_AXES: Final = Subject("fluorescence5d", (2, 2, 32, 256, 256), "uint16", axes="tczyx")
+CT_LARGE: Final = Subject("ct", (512, 512, 512), "uint16")
+CHAPTER: Final = Subject("chapter2d", (32, 32), "uint16", axes="yx")

@@ -1,0 +1,107 @@
+"""The asv suites: every class runs once in this process on a tiny image, and asv itself finds and accepts them all."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storebench.assets import bundled_benchmarks
+from storebench.suites import COUNTED, GRIDS, SUITES, Grid, Subject, grids_of
+
+ROOT = bundled_benchmarks().parent
+TINY = {
+    2: Subject("ct", (72, 65), "uint16", "yx"),
+    3: Subject("ct", (33, 34, 35), "uint16", "zyx"),
+    5: Subject("fluorescence5d", (1, 2, 8, 40, 36), "uint16", "tczyx"),
+}
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory):
+    """The module that makes asv's classes, on a storage root and a journal of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("suites")
+        patch.setenv("STOREBENCH_ROOT", str(folder / "root"))
+        patch.setenv("STOREBENCH_JOURNAL", str(folder / "journal.jsonl"))
+        patch.syspath_prepend(str(ROOT))
+        yield importlib.import_module("benchmarks.common")
+
+
+def may_be_missing(grid: Grid, method: str) -> bool:
+    """A run of bytes has no chunks; what OpenJPEG reads through glymur, and decodes of a single tile, cannot be counted."""
+    return (grid.backend, method) == ("npy-numpy", "track_chunks_touched") or grid.backend == "jp2-glymur"
+
+
+def tiny(grid: Grid) -> Grid:
+    return dataclasses.replace(grid, subject=TINY[len(grid.subject.shape)])
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: f"{grid.suite}.{grid.name}")
+def test_every_class_runs_once(common, grid: Grid) -> None:
+    made = common._class(tiny(grid))
+    params = next(tiny(grid).combinations())
+    for method in grid.methods:
+        benchmark = made()
+        benchmark.setup(*params)
+        value = getattr(benchmark, method)(*params)
+        if grid.suite in COUNTED:
+            assert value > 0 or may_be_missing(grid, method)
+        else:
+            benchmark.teardown(*params)
+
+
+def test_two_samples_and_their_facts_are_in_the_journal(common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from storebench.results.journal import read_journal
+
+    monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
+    grid = tiny(next(g for g in GRIDS if g.suite == "read" and g.backend == "zarr3-zarrpython"))
+    benchmark, params = common._class(grid)(), next(grid.combinations())
+    for _ in range(2):  # as asv does: set up, call, tear down, for every sample
+        benchmark.setup(*params)
+        benchmark.time_read(*params)
+        benchmark.teardown(*params)
+    (entry,) = read_journal(tmp_path / "journal.jsonl").rows.values()
+    assert entry.benchmark == f"read.{grid.name}.time_read"
+    assert entry.params == tuple(map(repr, params))
+    assert len(entry.row.samples) == 2
+    assert entry.row.fetched_bytes > 0
+    assert all(sample.open_s < sample.wall_s for sample in entry.row.samples)
+
+
+def test_a_case_that_cannot_be_is_skipped_with_its_reason(common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from storebench.results.journal import read_journal
+
+    monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
+    grid = tiny(next(g for g in GRIDS if g.suite == "read" and g.backend == "zarr3-zarrpython"))
+    wrong = dataclasses.replace(grid, params={"codec": ("lzw",)})
+    with pytest.raises(NotImplementedError, match="lzw"):
+        common._class(wrong)().setup("lzw")
+    (entry,) = read_journal(tmp_path / "journal.jsonl").rows.values()
+    assert entry.row.status == "skipped"
+    assert "lzw" in entry.row.reason
+
+
+def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asv check` imports every class and compares argument counts; its list of benchmarks is exactly the smoke tier's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = json.loads((ROOT / "asv.conf.json").read_text())
+    config |= {"repo": str(ROOT), "benchmark_dir": str(ROOT / "benchmarks"), "results_dir": str(tmp_path / "results")}
+    (tmp_path / "asv.conf.json").write_text(json.dumps(config))
+    machine = ["machine", "--yes", "--machine", "m", "--os", "o", "--arch", "a", "--cpu", "c", "--num_cpu", "1", "--ram", "1"]
+    for arguments in (machine, ["check", "-E", "existing"], ["run", "-E", "existing", "-b", "just-discover"]):
+        done = subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
+    smoke = {f"{grid.suite}.{grid.name}.{method}" for grid in grids_of("smoke") for method in grid.methods}
+    assert set(found) - {"version"} == smoke
+    assert all(about["number"] == 1 and about["warmup_time"] == 0 for name, about in found.items() if ".time_" in name)
+
+
+def test_each_suite_has_a_module() -> None:
+    assert {path.stem for path in bundled_benchmarks().glob("*.py")} - {"__init__", "common"} == set(SUITES)
