@@ -1,0 +1,58 @@
+# make quick: set up, measure, and end with a table, results/ and reports/index.html.   make test: set up and run the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CORE := $(VENV)/.core-installed
+DEV := $(VENV)/.dev-installed
+# A second, older Python on which the contract tests run again; CI sets it.
+OLDEST_PYTHON ?=
+
+.PHONY: quick test check format lint types tests contract-oldest report baseline clean
+
+quick: $(CORE)
+	$(BIN)/storebench quick
+
+test: tests
+
+check: lint types tests contract-oldest
+
+tests: $(DEV)
+	$(BIN)/python -m pytest
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+report: $(CORE)
+	$(BIN)/storebench report
+
+# What results/ was made with; about half an hour on 2 cores.
+baseline: $(CORE)
+	$(BIN)/storebench run --tier core --machine baseline
+
+contract-oldest:
+ifneq ($(OLDEST_PYTHON),)
+	$(MAKE) VENV=.venv-oldest PYTHON=$(OLDEST_PYTHON) .venv-oldest/.dev-installed
+	.venv-oldest/bin/python -m pytest tests/contract tests/backends
+endif
+
+$(CORE): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "storebench needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(DEV): $(CORE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-oldest .asv .mypy_cache .ruff_cache .pytest_cache build dist

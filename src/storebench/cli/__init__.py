@@ -1,0 +1,33 @@
+"""The command line: thin. Each command parses, calls and prints; docs/cli.md is its manual.
+
+`storebench --help` stays quick because the commands' modules are imported when they are asked for, and what they
+need (numpy, pandas, zarr, asv, rich …) inside their functions.
+"""
+
+from __future__ import annotations
+
+from storebench.cli._group import CommandEntry, StorebenchGroup
+from storebench.cli._options import make_group
+
+__all__ = ["COMMANDS", "app", "main"]
+
+COMMANDS: tuple[CommandEntry, ...] = (
+    CommandEntry("quick", "quick", "Measure the main choices on one image, in a few minutes."),
+    CommandEntry("run", "run", "Run the suites through asv and keep the results."),
+    CommandEntry("measure", "measure", "Measure one case."),
+    CommandEntry("report", "results", "Write the HTML report and its figures."),
+    CommandEntry("export", "results", "Write the table of results as CSV, Parquet, JSON or Markdown."),
+    CommandEntry("list", "listing", "Show what exists: backends, codecs, datasets, patterns, suites."),
+    CommandEntry("explain", "explain", "Compute what one read must decode, without any I/O."),
+    CommandEntry("doctor", "doctor", "Show this machine, its libraries and what is missing."),
+    CommandEntry("clean", "clean", "Remove stored images and left-over files."),
+    CommandEntry("completion", "completion", "Print the completion script of a shell."),
+)
+"""Every command: its name, the module of this package that has it, and its line in the help."""
+
+app: StorebenchGroup = make_group(COMMANDS)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    app.main(prog_name="storebench")

@@ -1,0 +1,159 @@
+"""Options and types that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from storebench import __version__
+from storebench.cli._group import CommandEntry, StorebenchGroup
+from storebench.cli._output import Output
+from storebench.errors import UsageError
+from storebench.grid import parse_region, parse_shape
+from storebench.units import parse_bytes
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic since click 8.4 only
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+class ParsedText(_ParamType):
+    """An option whose text one of storebench's own parsers reads, with the parser's sentence where it cannot.
+
+    Parameters
+    ----------
+    name : str
+        What stands in the help, as in "shape".
+    parse : callable
+        Text to value; raises `UsageError`.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value, or end with the parser's sentence."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+SHAPE: Final = ParsedText("shape", parse_shape)
+REGION: Final = ParsedText("region", parse_region)
+BYTES: Final = ParsedText("bytes", parse_bytes)
+
+
+def _set_output(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a callback that puts an option's value into the `Output` of this run, where one was given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value not in (None, False):
+            setattr(ctx.ensure_object(Output), name, value)
+
+    return callback
+
+
+def _manners() -> list[click.Parameter]:
+    """Return --color and --debug, which every command takes, before or after its name."""
+    return [
+        click.Option(
+            ["--color"],
+            type=click.Choice(["auto", "always", "never"]),
+            expose_value=False,
+            callback=_set_output("color"),
+            help="Colours; auto: on a terminal, unless NO_COLOR is set.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_output("debug"),
+            help="Show the traceback of an error.",
+        ),
+    ]
+
+
+def json_option(function: _F) -> _F:
+    """Add --json."""
+    return click.option("--json", is_flag=True, help="Print one JSON document on stdout and nothing else.")(function)
+
+
+def storage_option(function: _F) -> _F:
+    """Add --storage."""
+    return click.option(
+        "--storage",
+        type=click.Path(path_type=Path),
+        envvar="STOREBENCH_ROOT",
+        metavar="FOLDER",
+        help="Storage root for stores and made datasets (also STOREBENCH_ROOT).",
+    )(function)
+
+
+def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return the decorator that makes a command of a function: the manners, and examples at the end of its help.
+
+    Parameters
+    ----------
+    name : str
+        As it is typed.
+    examples : sequence of str
+        Commands worth copying, without a prompt.
+    """
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples) if examples else None
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        made = click.command(name, epilog=epilog, cls=_Command, context_settings=dict(_SETTINGS))(function)
+        made.params.extend(_manners())
+        return made
+
+    return decorate
+
+
+class _Command(click.Command):
+    """A command that leaves its name for error messages."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Note which command runs before its options are read: they may be what is wrong."""
+        if parent is not None:
+            parent.ensure_object(Output).command = self.name
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def make_group(entries: Sequence[CommandEntry]) -> StorebenchGroup:
+    """Return the group of all commands."""
+
+    @click.group(
+        name="storebench",
+        cls=StorebenchGroup,
+        entries=entries,
+        context_settings={"auto_envvar_prefix": "STOREBENCH", **_SETTINGS},
+        epilog="\b\nStart here:\n"
+        "  storebench quick                 a synthetic CT volume\n"
+        "  storebench quick my_image.tif    your own image\n"
+        "  storebench report                the HTML report",
+    )
+    @click.version_option(__version__, prog_name="storebench")
+    def storebench() -> None:
+        """Measure how to store large N-D images: format, chunks, shards, codec.
+
+        Every number comes from the same regions, values that were read back and
+        compared, counted bytes, and an interval. Results go to stdout, progress to
+        stderr.
+        """
+
+    storebench.params.extend(_manners())
+    return storebench

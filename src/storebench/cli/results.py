@@ -1,0 +1,122 @@
+"""`storebench report` and `storebench export`: from results to a page, or to a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from storebench.cli._options import command, json_option
+from storebench.cli._output import Output
+from storebench.errors import NothingSelectedError, UsageError
+from storebench.units import bytes_text, count_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from storebench.records import Environment
+
+_FORMATS: Final = ("csv", "parquet", "json", "markdown")
+_RESULTS_HELP: Final = "RESULTS is a results folder; left out: ./results, else the baseline that comes with storebench."
+
+
+@command("report", examples=("storebench report", "storebench report results/lab-1 -o reports/lab-1"))
+@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--title", help="Heading of the page.")
+@json_option
+@click.pass_obj
+def report_command(output: Output, *, results: Path | None, folder: Path, title: str | None, json: bool) -> None:
+    """Write the HTML report and its figures.
+
+    RESULTS is a results folder; left out: ./results, else the baseline that comes
+    with storebench.
+    """
+    frame, environments = load(output, results)
+    files = write_report(frame, environments, folder, title)
+    if json:
+        output.json({"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)})
+    else:
+        output.paragraph(f"Report of {count_text(len(frame))} rows: {files[0]}")
+        output.paragraph(
+            f"Its figures lie beside it in {count_text(len(files) - 1)} files (SVG, PNG, PDF). Open it in a browser; it needs no network."
+        )
+
+
+@command(
+    "export",
+    examples=("storebench export --format csv -o results.csv", "storebench export results/lab-1 --format markdown"),
+)
+@click.argument("results", type=click.Path(path_type=Path), required=False)
+@click.option("--format", "kind", type=click.Choice(_FORMATS), default="csv", show_default=True, help="Of the table.")
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path, dir_okay=False), help="File; left out: stdout."
+)
+@click.pass_obj
+def export_command(output: Output, *, results: Path | None, kind: str, target: Path | None) -> None:
+    """Write the table of results: one row per case and environment.
+
+    RESULTS is a results folder; left out: ./results, else the baseline that comes
+    with storebench. docs/results.md explains the columns.
+    """
+    from storebench.results.export import export
+
+    if kind == "parquet" and target is None:
+        raise UsageError("a Parquet table is no text: name a file with -o")
+    frame, _ = load(output, results)
+    if target is None:
+        output.say((export(frame, kind) or "").rstrip("\n"))
+        return
+    export(frame, kind, target)
+    output.note(f"{count_text(len(frame))} rows: {target} ({bytes_text(target.stat().st_size)})")
+
+
+def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, dict[str, Environment]]:
+    """Return the tidy table of a results folder and the environments it was measured in.
+
+    Parameters
+    ----------
+    output : Output
+        Told of damaged lines.
+    results : pathlib.Path or None
+        The folder; None: ./results where it holds any, else the baseline.
+
+    Raises
+    ------
+    NothingSelectedError
+        If there is no result in it.
+    """
+    from storebench.assets import bundled_results
+    from storebench.results.frame import has_results, load_results
+    from storebench.results.journal import read_journal
+
+    default = Path("results") if has_results(Path("results")) else bundled_results()
+    folder = results or default
+    frame = load_results(folder)
+    if frame.empty:
+        raise NothingSelectedError(f"{folder} holds no rows; make some with: storebench quick")
+    journals = sorted(folder.rglob("*.jsonl")) if folder.is_dir() else [folder.with_suffix(".jsonl")]
+    content = read_journal(*(path for path in journals if path.is_file()))
+    for warning in content.warnings:
+        output.note(f"Warning: {warning}")
+    return frame, dict(content.environments)
+
+
+def write_report(
+    frame: pd.DataFrame, environments: dict[str, Environment], folder: Path, title: str | None = None
+) -> list[Path]:
+    """Write the report; return its files, the page first."""
+    from storebench.report import build_report
+
+    files = build_report(frame, environments, folder, title=title)
+    return [files.index, *files.figures]

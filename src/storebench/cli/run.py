@@ -1,0 +1,127 @@
+"""`storebench run`: the suites through asv."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from storebench.cli._campaign import (
+    make_workspace,
+    note_outcome,
+    note_plan,
+    open_storage,
+    outcome_facts,
+    plan_facts,
+    run_plan,
+    take_image,
+)
+from storebench.cli._errors import INTERRUPTED, MEASURING_FAILED
+from storebench.cli._options import command, json_option, storage_option
+from storebench.cli._output import Output
+
+if TYPE_CHECKING:
+    from storebench.campaign import Plan
+
+
+@command(
+    "run",
+    examples=(
+        "storebench run --dry-run",
+        "storebench run --tier core --suite read --suite write",
+        "storebench run --dataset my_image.tif --passes 8",
+        "storebench run --tier core --resume",
+    ),
+)
+@click.option(
+    "--tier", default="smoke", show_default=True, metavar="NAME", help="smoke (minutes), core (an hour) or full."
+)
+@click.option(
+    "--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; repeatable. storebench list suites."
+)
+@click.option("--dataset", metavar="NAME|FILE", help="Measure on this image instead of the suites' own.")
+@click.option("--axes", metavar="NAMES", help="Axis names of a FILE that does not name them, as zyx.")
+@click.option(
+    "--passes", type=click.IntRange(min=1), default=5, show_default=True, help="Separated passes; 2 samples each."
+)
+@click.option("--dry-run", is_flag=True, help="Only show the plan.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same options.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    metavar="FOLDER",
+    help="Results folder.",
+)
+@click.option("--machine", metavar="NAME", help="This machine's name in the results; left out: after its processor.")
+@storage_option
+@json_option
+@click.pass_context
+def run_command(
+    ctx: click.Context,
+    /,
+    *,
+    dataset: str | None,
+    axes: str | None,
+    dry_run: bool,
+    resume: bool,
+    json: bool,
+    storage: Path | None,
+    results: Path,
+    machine: str | None,
+    **choice: Any,
+) -> None:
+    """Run the suites through asv and keep the results.
+
+    Cases are measured in shuffled passes with everything else in between. Ctrl-C
+    keeps what is measured; --resume goes on.
+    """
+    from storebench.campaign import plan_campaign
+
+    output = ctx.ensure_object(Output)
+    root = open_storage(output, storage)
+    image = take_image(output, root, dataset, axes=axes) if dataset else None
+    plan = plan_campaign(workspace=make_workspace(results, machine, root), image=image, **choice)
+    note_plan(output, plan)
+    if not dry_run:
+        _measure(ctx, output, plan, resume=resume, json=json)
+    elif json:
+        output.json(plan_facts(plan))
+    else:
+        for name, reason in plan.skipped:
+            output.say(f"Skipped: {name}: {reason}")
+        output.say("Nothing was measured. Start it with the same command without --dry-run")
+
+
+def _measure(ctx: click.Context, output: Output, plan: Plan, *, resume: bool, json: bool) -> None:
+    again = command_again(ctx)
+    output.after_interrupt = f"Go on with: {again}"
+    outcome = run_plan(output, plan, resume=resume)
+    note_outcome(output, plan, outcome)
+    if json:
+        output.json({"plan": plan_facts(plan)} | outcome_facts(outcome))
+    elif outcome.result_files:
+        for path in outcome.result_files:
+            output.say(f"Results: {path}")
+        output.say(f"Next: storebench report {shlex.quote(str(plan.workspace.results))}")
+    if outcome.interrupted:
+        output.note(f"Interrupted; what was measured is kept. Go on with: {again}")
+        raise click.exceptions.Exit(INTERRUPTED)
+    if outcome.n_failed:
+        raise click.exceptions.Exit(MEASURING_FAILED)
+
+
+def command_again(ctx: click.Context) -> str:
+    """Return the command that goes on with this one: the options that were given, and --resume."""
+    words = ["storebench", "run"]
+    for option in ctx.command.params:
+        name = option.name or ""
+        given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name in ctx.params and name not in ("resume", "json", "dry_run"):
+            value = ctx.params[name]
+            for item in value if isinstance(value, tuple) else (value,):
+                words += [option.opts[0], str(item)]
+    return shlex.join([*words, "--resume"])

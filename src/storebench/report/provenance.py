@@ -1,0 +1,141 @@
+"""Where and how the numbers came about, and what they do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from storebench.records import Environment
+from storebench.report.views import Record, View
+from storebench.units import MISSING, bytes_text, count_text, shape_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactBlock:
+    """Facts under one heading."""
+
+    heading: str
+    facts: Sequence[tuple[str, str]]
+
+
+def headline_facts(views: Sequence[View], records: Sequence[Record]) -> list[str]:
+    """Return the facts below the title: dataset, machine, number of results by status."""
+    facts = []
+    if views:
+        first = views[0]
+        facts += [f"{shape_text(first.shape)} {first.dtype or MISSING}", bytes_text(first.logical_bytes)]
+        facts.append(f"machine {first.machine or MISSING}")
+    counts = {name: sum(row["status"] == name for row in records) for name in ("ok", "skipped", "failed", "timeout")}
+    parts = ", ".join(f"{count_text(count)} {name}" for name, count in counts.items() if count)
+    facts.append(f"{count_text(len(records))} results" + (f" ({parts})" if parts else ""))
+    others = sorted({row["dataset"] for row in records if row["dataset"]} - {view.dataset for view in views[:1]})
+    if others:
+        shown = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
+        facts.append(f"also measured: {shown}")
+    return facts
+
+
+def provenance_blocks(records: Sequence[Record], environments: Mapping[str, Environment]) -> list[FactBlock]:
+    """Return everything needed to judge, or to repeat, the measurements."""
+    used = list(dict.fromkeys(row["environment_id"] for row in records if row["environment_id"] is not None))
+    blocks = [_data_block(records), _terms_block(records)]
+    for key in used:
+        if key in environments:
+            blocks += _environment_blocks(key, environments[key], several=len(used) > 1)
+    if not any(key in environments for key in used):
+        versions = sorted({(row["library"], row["library_version"]) for row in records if row["library_version"]})
+        facts = [(library or MISSING, version) for library, version in versions]
+        blocks.append(
+            FactBlock(heading="Libraries, from the results", facts=facts or [("environment", "not recorded")])
+        )
+    return blocks
+
+
+def _data_block(records: Sequence[Record]) -> FactBlock:
+    facts: dict[str, str] = {}
+    for row in records:
+        parts = [shape_text(row["shape"]), row["dtype"] or MISSING, row["axes"] or "", bytes_text(row["logical_bytes"])]
+        parts += [] if row["seed"] is None else [f"seed {row['seed']}"]
+        if row["logical_bytes"] is not None or row["dataset"] not in facts:
+            facts.setdefault(row["dataset"] or MISSING, ", ".join(part for part in parts if part))
+    return FactBlock(heading="Data", facts=list(facts.items()))
+
+
+def _span(values: Sequence[int]) -> str:
+    """Return the range of whole numbers in words."""
+    if not values:
+        return MISSING
+    low, high = min(values), max(values)
+    return count_text(low) if low == high else f"{count_text(low)} to {count_text(high)}"
+
+
+def _names(records: Sequence[Record], column: str, missing: str = MISSING) -> str:
+    names = sorted({str(row[column]) for row in records if row[column] is not None})
+    some_missing = any(row[column] is None for row in records)
+    return ", ".join(names + ([missing] if some_missing and (missing != MISSING or not names) else [])) or MISSING
+
+
+def _terms_block(records: Sequence[Record]) -> FactBlock:
+    ok = [row for row in records if row["status"] == "ok"]
+    low = sum(bool(row["low_confidence"]) for row in ok)
+    cache = _names([row for row in ok if row["operation"] == "read"], "cache")
+    facts = [
+        ("samples per case", _span([row["n_samples"] for row in ok if row["n_samples"] is not None])),
+        ("processes per case", _span([row["n_processes"] for row in ok if row["n_processes"] is not None])),
+        ("low confidence", f"{count_text(low)} of {count_text(len(ok))} cases"),
+        ("cache before reads", f"{cache} (after an untimed read)" if cache == "warm" else cache),
+        (
+            "writes end when",
+            "the library's call returns" if _names(ok, "durability") == "returned" else _names(ok, "durability"),
+        ),
+        ("threads", _names(ok, "threads", missing="as each library comes")),
+        ("store", _names(ok, "store")),
+        ("statistic", "median, 95 % bootstrap interval over processes, then samples"),
+    ]
+    return FactBlock(heading="How", facts=facts)
+
+
+def _environment_blocks(key: str, environment: Environment, *, several: bool) -> list[FactBlock]:
+    suffix = f" ({key})" if several else ""
+    machine = dict(environment.machine)
+    ram = machine.pop("ram_bytes", None)
+    facts = [(name.replace("_", " "), MISSING if value is None else str(value)) for name, value in machine.items()]
+    if ram is not None:
+        facts.append(("memory", bytes_text(int(ram))))
+    state = {None: "installed package", True: "with uncommitted changes", False: "clean"}[environment.dirty]
+    software = [
+        ("storebench", environment.storebench),
+        ("commit", f"{environment.commit or MISSING}, {state}"),
+        ("Python", environment.python),
+        *sorted(environment.libraries.items()),
+    ]
+    builds = sorted(environment.builds.items())
+    blocks = [
+        FactBlock(heading=f"Machine{suffix}", facts=facts),
+        FactBlock(heading=f"Software{suffix}", facts=software),
+    ]
+    return [*blocks, *([FactBlock(heading=f"Codec builds{suffix}", facts=builds)] if builds else [])]
+
+
+def limits(records: Sequence[Record]) -> list[str]:
+    """Return what these numbers do not show, in sentences."""
+    machines = {row["machine"] for row in records}
+    said = []
+    if len(machines) <= 1:
+        said.append("One machine: another disk, processor or network can change the order.")
+    else:
+        said.append("Several machines: their numbers stand apart and are never averaged; the figures show one of them.")
+    if any(row["cache"] == "warm" for row in records):
+        said.append(
+            "“Warm” means after an untimed read of the same; that all of it was in the page cache is not proven."
+        )
+    if any(row["operation"] == "write" for row in records):
+        said.append("A write ends when the library's call returns; the data may not have reached the disk yet.")
+    if any(row["low_confidence"] and row["status"] == "ok" for row in records):
+        said.append("Rows marked “few” or “low” rest on fewer than 8 samples or 4 processes.")
+    if len({row["dataset"] for row in records}) > 1:
+        said.append("The figures show the dataset with the most results; others are in the tables.")
+    said.append(
+        "The lowest of many medians is a little too good: settings that are close are marked as tied, not ranked."
+    )
+    return said

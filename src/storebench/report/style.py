@@ -1,0 +1,163 @@
+"""How figures look, and how one becomes files for a paper and an SVG for the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+INK: Final = "#1c2430"
+MUTED: Final = "#5a6572"
+FAINT: Final = "#c3cad2"
+GRID: Final = "#e4e8ec"
+PAPER: Final = "#fefefe"
+SERIES: Final = ("#0b68b0", "#b4540a", "#0a7a5c", "#a83a7c", "#6650a8", "#7d6608", "#a1331f", "#4f5b66")
+"""At least 4:1 on white; the page swaps each for a variable that is light on a dark background."""
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""A marker goes with each colour: colour alone would be lost in greyscale."""
+SIZES: Final = (5.5, 5.0, 5.8, 5.0, 5.8, 6.5, 6.5, 8.5)
+"""In points, by marker: equal sizes do not look equal."""
+
+_VARIABLES: Final = {INK: "ink", MUTED: "muted", FAINT: "faint", GRID: "grid", PAPER: "paper"} | {
+    colour: f"s{index}" for index, colour in enumerate(SERIES)
+}
+_RC: Final[Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "storebench",
+    "pdf.fonttype": 42,
+    "text.parse_math": False,  # a name with a dollar sign is a name
+    "axes.formatter.use_mathtext": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "white",
+}
+
+
+def house_style() -> Any:
+    """Return the context in which figures are drawn and saved."""
+    return mpl.rc_context(_RC)
+
+
+def log_axis(axes: Axes, values: Sequence[float], text: Any, *, which: str = "x", most: int = 5) -> None:
+    """Give an axis a log scale that fits `values`, with round plain-text ticks.
+
+    Parameters
+    ----------
+    axes : Axes
+        What is changed.
+    values : sequence of float
+        Positive numbers that must fit.
+    text : callable
+        Turns a tick's number into text.
+    which : str
+        "x" or "y".
+    most : int
+        Ticks at most.
+    """
+    low, high = min(values) / 1.35, max(values) * 1.35
+    if high / low < 5:  # a narrow log axis would make noise look like news
+        middle = (low * high) ** 0.5
+        low, high = middle / 2.3, middle * 2.3
+    axis = getattr(axes, f"{which}axis")
+    getattr(axes, f"set_{which}scale")("log")
+    getattr(axes, f"set_{which}lim")(low, high)
+    edge = (high / low) ** 0.04  # a text at the very edge would run into the neighbour's
+    ticks = _round_numbers(low * edge, high / edge, most)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FixedFormatter([text(tick) for tick in ticks]))
+    axis.set_minor_locator(NullLocator())
+
+
+def _round_numbers(low: float, high: float, most: int) -> list[float]:
+    """Return round numbers inside an interval: 1-2-5 steps, else 1-3, else powers of ten, else every n-th of them."""
+    tens = [10.0**power for power in range(-12, 16)]
+    choices = [[ten * digit for ten in tens for digit in digits] for digits in ((1, 2, 5), (1, 3), (1,))]
+    choices += [tens[::step] for step in (2, 3, 4, 6)]
+    inside = [[n for n in choice if low <= n <= high] for choice in choices]
+    return next((ticks for ticks in inside if 2 <= len(ticks) <= most), inside[2] or inside[0][:1])
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> tuple[str, dict[str, Path]]:
+    """Save a figure as SVG, PNG (220 dpi) and PDF, without date, so that the same numbers give the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn in `house_style`.
+    folder : Path
+        Exists.
+    name : str
+        File name without suffix.
+
+    Returns
+    -------
+    str, dict of str to Path
+        The SVG's text, and the files by format.
+    """
+    stream = io.StringIO()
+    with mpl.rc_context(_RC | {"svg.hashsalt": f"storebench-{name}"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        files = {kind: folder / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
+        figure.savefig(files["png"], dpi=220, metadata={"Software": None})
+        figure.savefig(files["pdf"], metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    files["svg"].write_text(stream.getvalue(), encoding="utf-8")
+    return stream.getvalue(), files
+
+
+def inline_svg(svg: str, name: str, label: str) -> str:
+    """Turn matplotlib's SVG into an element of the page: own ids, the page's colours and fonts, a text alternative.
+
+    Parameters
+    ----------
+    svg : str
+        As saved.
+    name : str
+        Makes its ids unique on the page.
+    label : str
+        The finding, for those who do not see the picture.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", body, flags=re.DOTALL)
+    used = set(re.findall(r'(?:href="|url\()#([\w-]+)', body))
+    body = re.sub(r' id="([\w-]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r'xlink:href="#([\w-]+)"', rf'href="#{name}-\1"', body)
+    body = re.sub(r"url\(#([\w-]+)\)", rf"url(#{name}-\1)", body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(colour, f"var(--{variable})")
+    body = re.sub(r"font: (\d[\d.]*px) [^;\"]*", r"font-size: \1", body).replace("#ffffff", "var(--paper)")
+    box = re.search(r'viewBox="([^"]+)"', body)
+    opening = f'<svg class="plot" viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-label="{escape(label)}">'
+    return re.sub(r"\n\s*", "\n", re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1))

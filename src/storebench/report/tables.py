@@ -1,0 +1,252 @@
+"""The report's tables: which cells stand in them, as text, with what marks them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from storebench.report.charts import ChunkChart, FormatChart, TradeChart, pattern_text, view_text
+from storebench.report.views import Record, Setting, View
+from storebench.units import (
+    MISSING,
+    bytes_text,
+    count_text,
+    ratio_text,
+    seconds_interval_text,
+    seconds_text,
+    shape_text,
+    times_text,
+)
+
+HEAT_LIMITS: Final = (1.25, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, math.inf)
+"""Times the best of the column, up to which a cell has each of the eight colours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell.
+
+    Attributes
+    ----------
+    text : str
+        What stands there.
+    detail : str
+        The smaller line below: interval and number of samples.
+    mark : str
+        "best", "tied" (not shown to be slower than the best), "front", "baseline", "lossy" or nothing.
+    doubt : bool
+        Few samples: low confidence.
+    heat : int or None
+        Colour of a heat map's cell.
+    """
+
+    text: str
+    detail: str = ""
+    mark: str = ""
+    doubt: bool = False
+    heat: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with a caption; the first cell of each row is its heading."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    numeric_from: int = 1
+
+
+def heat_level(times_best: float | None) -> int | None:
+    """Return the colour (0 to 7) of a cell that takes so many times the best; None where nothing is known."""
+    if times_best is None:
+        return None
+    return next(index for index, limit in enumerate(HEAT_LIMITS) if times_best <= limit)
+
+
+def time_cell(row: Record | None, mark: str = "") -> Cell:
+    """Write a timed row: median, and below it the 95 % interval with the number of samples."""
+    if row is None or row["median_s"] is None:
+        return Cell(text=MISSING)
+    interval = seconds_interval_text(row["ci95_low_s"], row["ci95_high_s"])
+    parts = ["no interval" if interval == MISSING else interval, f"n {count_text(row['n_samples'])}"]
+    return Cell(
+        text=seconds_text(row["median_s"]), detail=", ".join(parts), mark=mark, doubt=bool(row["low_confidence"])
+    )
+
+
+def _marks(view: View, column: Sequence[tuple[Setting, Record | None]]) -> list[str]:
+    """Mark a column of times: the lowest median "best", those not shown to be slower "tied"; the baseline and lossy apart."""
+    ranked = [row for setting, row in column if row is not None and not setting.standing]
+    best = min(ranked, key=lambda row: row["median_s"])["position"] if len(ranked) > 1 else None
+    equals = view.equals(ranked) if len(ranked) > 1 else set()
+    marks = []
+    for setting, row in column:
+        position = None if row is None or setting.standing else row["position"]
+        named = "best" if position == best else "tied" if position in equals else ""
+        marks.append("" if position is None else named)
+    return marks
+
+
+def _fact_column(
+    settings: Sequence[Setting], name: str, write: Callable[[Any], str], *, largest: bool = False
+) -> list[Cell]:
+    values = [setting.fact(name) for setting in settings]
+    ranked = [value for value, s in zip(values, settings, strict=True) if value is not None and not s.standing]
+    best = (max if largest else min)(ranked) if len(set(ranked)) > 1 else None
+    return [
+        Cell(text=write(value), mark="best" if best is not None and value == best and not s.standing else "")
+        for value, s in zip(values, settings, strict=True)
+    ]
+
+
+def settings_table(view: View, *, several: bool = False) -> Table:
+    """Write the settings of a dataset: size, ratio, files, write and one column per access pattern.
+
+    Parameters
+    ----------
+    view : View
+        The dataset.
+    several : bool
+        Name the machine too, since there is more than one view.
+    """
+    settings = view.settings
+    columns = [
+        _fact_column(settings, "stored_bytes", bytes_text),
+        _fact_column(settings, "compression_ratio", ratio_text, largest=True),
+        _fact_column(settings, "n_files", count_text),
+    ]
+    times = [[(s, s.write) for s in settings], *([(s, s.reads.get(name)) for s in settings] for name in view.patterns)]
+    columns += [
+        [time_cell(row, mark) for (_, row), mark in zip(column, _marks(view, column), strict=True)] for column in times
+    ]
+    heads = [Cell(text=setting.backend, detail=" ".join(_rest(setting)), mark=setting.standing) for setting in settings]
+    columns.append([Cell(text=times_text(setting.relative_read)) for setting in settings])
+    patterns = [f"Read {pattern_text(name)}" for name in view.patterns]
+    place = f" on {view.machine}" if several and view.machine else ""
+    return Table(
+        caption=f"All {len(settings)} settings of {view_text(view)}{place}",
+        columns=["Setting", "Size", "Ratio", "Files", "Write", *patterns, "All reads"],
+        rows=[[head, *cells] for head, *cells in zip(heads, *columns, strict=True)],
+    )
+
+
+def leading_rows(table: Table, most: int = 14) -> Table | None:
+    """Return the first rows, those that are best in some column, and the baseline; None where the table is short anyway."""
+    if len(table.rows) <= most:
+        return None
+    rows = [
+        row
+        for index, row in enumerate(table.rows)
+        if index < most // 2 or row[0].mark == "baseline" or any(cell.mark == "best" for cell in row)
+    ]
+    caption = (
+        f"{len(rows)} settings that lead overall or in some column, and the baseline; all {len(table.rows)} are below"
+    )
+    return Table(caption=caption, columns=table.columns, rows=rows)
+
+
+def _rest(setting: Setting) -> list[str]:
+    layout = [] if setting.chunk_shape is None else [setting.layout_text]
+    return [*layout, setting.codec, *setting.extras]
+
+
+def format_table(view: View, chart: FormatChart) -> Table:
+    """Write each backend's fastest setting by access pattern."""
+    rows = [[Cell(text=name)] for name in chart.backends]
+    for panel in chart.panels:
+        firsts = [(name, panel.by_backend[name][0]) for name in chart.backends if name in panel.by_backend]
+        column = [(setting, setting.reads[panel.pattern]) for _, setting in firsts]
+        cells = {
+            name: (row, mark) for (name, _), (_, row), mark in zip(firsts, column, _marks(view, column), strict=True)
+        }
+        for cell_row, name in zip(rows, chart.backends, strict=True):
+            cell_row.append(time_cell(*cells.get(name, (None, ""))))
+    return Table(
+        caption="Each format's fastest setting by access pattern",
+        columns=["Format", *(pattern_text(panel.pattern) for panel in chart.panels)],
+        rows=rows,
+    )
+
+
+def trade_tables(chart: TradeChart) -> list[Table]:
+    """Write the settings of each panel that are on the front, or else near it: all of them where there are few."""
+    tables = []
+    for panel in chart.panels:
+        rows = [
+            [
+                Cell(text=setting.label, mark="front" if setting in panel.front else setting.standing),
+                Cell(text=ratio_text(setting.fact("compression_ratio"))),
+                Cell(text=bytes_text(setting.fact("stored_bytes"))),
+                time_cell(row),
+            ]
+            for setting, row in panel.points
+            if setting in panel.front or len(panel.points) <= 60
+        ]
+        left_out = len(panel.points) - len(rows)
+        caption = f"{panel.label}: fastest first" + (
+            f"; {left_out} settings behind the front are left out" if left_out else ""
+        )
+        tables.append(Table(caption=caption, columns=["Setting", "Ratio", "Size", "Time"], rows=rows))
+    return tables
+
+
+def heat_table(chart: ChunkChart) -> Table:
+    """Write chunk shape × access pattern: time, and how many times the best of the column."""
+    best = {pattern: chart.best(pattern) for pattern in chart.patterns}
+    rows = []
+    for setting in chart.settings:
+        cells = [_layout_cell(setting)]
+        for pattern in chart.patterns:
+            cell = time_cell(setting.reads.get(pattern))
+            times = chart.times_best(setting, pattern)
+            first = best[pattern] is setting
+            detail = "" if first or times is None else times_text(times)
+            mark = "best" if first else ""
+            cells.append(Cell(text=cell.text, detail=detail, mark=mark, doubt=cell.doubt, heat=heat_level(times)))
+        rows.append(cells)
+    return Table(
+        caption=f"Median time of one read, {chart.backend} with {chart.codec}; below it, times the best of the column",
+        columns=["Chunks", *(pattern_text(name) for name in chart.patterns)],
+        rows=rows,
+    )
+
+
+def _layout_cell(setting: Setting) -> Cell:
+    shards = f"in shards of {shape_text(setting.shard_shape)}" if setting.shard_shape else ""
+    return Cell(text=shape_text(setting.chunk_shape), detail=shards)
+
+
+def amplification_table(chart: ChunkChart) -> Table:
+    """Write what geometry predicts beside what was fetched and how long it took."""
+    rows = []
+    for pattern in chart.patterns:
+        for setting in chart.settings:
+            row = setting.reads.get(pattern)
+            if row is None:
+                continue
+            facts: Mapping[str, Callable[[Any], str]] = {
+                "chunks_touched": count_text,
+                "voxels_asked": count_text,
+                "voxels_decoded": count_text,
+                "read_amplification": times_text,
+                "asked_bytes": bytes_text,
+                "fetched_bytes": bytes_text,
+                "requests": count_text,
+            }
+            cells = [Cell(text=write(row[name])) for name, write in facts.items()]
+            rows.append([Cell(text=f"{pattern_text(pattern)}, {setting.layout_text}"), *cells, time_cell(row)])
+    columns = [
+        "Read",
+        "Chunks",
+        "Voxels asked",
+        "Voxels decoded",
+        "Amplification",
+        "Bytes asked",
+        "Bytes fetched",
+        "Requests",
+    ]
+    columns.append("Time")
+    return Table(caption=f"One read each, {chart.backend} with {chart.codec}", columns=columns, rows=rows)

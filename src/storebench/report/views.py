@@ -1,0 +1,293 @@
+"""What the report shows of a tidy table: clean records, and the settings of one dataset on one machine.
+
+Nothing is computed here that the table does not hold: rows are picked and put beside each other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from storebench.analysis import BASELINE, not_shown_slower, summarise_settings
+from storebench.codecs import parse_codec
+from storebench.errors import UnknownNameError
+from storebench.grid import Shape
+from storebench.results.frame import tidy_frame
+from storebench.results.tidy import COLUMNS, FLAGS, FLOATS, INTS, TEXT
+from storebench.units import shape_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = Mapping[str, Any]
+"""One row of the tidy table: every column of docs/results.md is there, what was not measured is None."""
+
+_PLACE = ("dataset", "shape", "dtype", "seed", "machine", "environment", "environment_id", "commit")
+_SETTING = ("backend", "codec", "chunk_shape", "shard_shape", "n_levels", "stack_axis", "store", "threads")
+
+
+def _number(value: Any) -> float | int | None:
+    """Return a finite number, or None for everything else: NaN and infinity are no measurements."""
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
+        return None
+    return plain
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else round(number)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _flag(value: Any) -> bool | None:
+    plain = value.item() if hasattr(value, "item") else value
+    return plain if isinstance(plain, bool) else None
+
+
+def _shape(value: Any) -> Shape | None:
+    if isinstance(value, str):
+        value = re.findall(r"\d+", value)
+    if not hasattr(value, "__iter__"):
+        return None
+    return tuple(int(n) for n in value) or None
+
+
+def _samples(value: Any) -> tuple[float, ...]:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return ()
+    return tuple(float(n) for item in value if (n := _number(item)) is not None)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = (
+    dict.fromkeys(("shape", "chunk_shape", "shard_shape"), _shape)
+    | dict.fromkeys(TEXT, _text)
+    | dict.fromkeys(FLOATS, _number)
+    | dict.fromkeys(INTS, _whole)
+    | dict.fromkeys(FLAGS, _flag)
+    | {"samples_s": _samples}
+)
+
+
+def clean_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a tidy table with every documented column, in its type; what is no measurement is missing.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A tidy table; missing columns count as not measured.
+    """
+    return tidy_frame(_records(frame))
+
+
+def clean_records(frame: pd.DataFrame) -> list[Record]:
+    """Return the rows of a clean table as plain values, with their position in it."""
+    return [{**row, "position": position} for position, row in enumerate(_records(frame))]
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    empty = [None] * len(frame)
+    columns = {
+        name: [_READERS[name](value) for value in frame[name].tolist()] if name in frame.columns else empty
+        for name in COLUMNS
+    }
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One way to store the image, with everything measured of it.
+
+    Attributes
+    ----------
+    backend, codec : str
+        Names.
+    chunk_shape, shard_shape : tuple of int or None
+        Voxels.
+    extras : tuple of str
+        What else sets it apart: levels, stack axis, store, threads.
+    relative_read : float or None
+        Geometric mean over the access patterns of median ÷ best median.
+    write : Record or None
+        The row of the whole write.
+    reads : mapping of str to Record
+        Rows by access pattern.
+    """
+
+    backend: str
+    codec: str
+    chunk_shape: Shape | None
+    shard_shape: Shape | None
+    extras: tuple[str, ...] = ()
+    relative_read: float | None = None
+    write: Record | None = None
+    reads: Mapping[str, Record] = field(default_factory=dict)
+
+    @property
+    def layout_text(self) -> str:
+        """Chunks and shards in words."""
+        text = shape_text(self.chunk_shape)
+        return f"{text} in {shape_text(self.shard_shape)}" if self.shard_shape else text
+
+    @property
+    def label(self) -> str:
+        """The setting in one line."""
+        layout = () if self.chunk_shape is None else (self.layout_text,)
+        return " ".join((self.backend, *layout, self.codec, *self.extras))
+
+    @property
+    def standing(self) -> str:
+        """ "baseline" and "lossy" settings stand beside the ranking, as in the verdicts; "" for all others."""
+        if self.backend == BASELINE:
+            return "baseline"
+        return "" if _is_lossless(self.codec) else "lossy"
+
+    def fact(self, name: str) -> Any:
+        """Return a fact of the store (size, files, ratio) from the write, else from any read."""
+        rows = [self.write, *self.reads.values()]
+        return next((row[name] for row in rows if row is not None and row[name] is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything measured of one dataset, in one environment.
+
+    Attributes
+    ----------
+    dataset, dtype, machine, cache : str or None
+        As in the table; `cache` is the state of most reads, the only ones in `settings`.
+    shape : tuple of int or None
+        Voxels.
+    records : sequence of Record
+        All rows, of any status.
+    settings : sequence of Setting
+        From the rows that are ok.
+    patterns : sequence of str
+        Access patterns read, the most measured first, "whole" before all.
+    frame : pandas.DataFrame
+        The whole clean table.
+    """
+
+    dataset: str | None
+    shape: Shape | None
+    dtype: str | None
+    machine: str | None
+    cache: str | None
+    records: Sequence[Record]
+    settings: Sequence[Setting]
+    patterns: Sequence[str]
+    frame: pd.DataFrame
+
+    def equals(self, rows: Iterable[Record | None]) -> set[int]:
+        """Return the positions of the rows that analysis does not show to be slower than the fastest of them."""
+        positions = [row["position"] for row in rows if row is not None]
+        return {int(index) for index in not_shown_slower(self.frame.iloc[positions]).index}
+
+    @property
+    def logical_bytes(self) -> int | None:
+        """Uncompressed size of the image."""
+        return next((row["logical_bytes"] for row in self.records if row["logical_bytes"] is not None), None)
+
+
+def make_views(frame: pd.DataFrame, *, most: int = 6) -> list[View]:
+    """Split a clean table into views, the one with the most results first. Two machines never meet in one.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `clean_frame`.
+    most : int
+        Views at most: nobody reads twenty tables of settings, and all rows are in the table of all results.
+    """
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for row in clean_records(frame):
+        groups.setdefault(tuple(row[name] for name in _PLACE), []).append(row)
+    shown = sorted(groups.values(), key=lambda rows: -sum(_is_timed(row) for row in rows))[:most]
+    means = _relative_reads(frame.iloc[[row["position"] for rows in shown for row in rows]])
+    return [_make_view(members, frame, means) for members in shown]
+
+
+def _relative_reads(frame: pd.DataFrame) -> dict[tuple[Any, ...], float | None]:
+    """Return analysis' mean over the reads, by place and setting."""
+    if frame.empty:
+        return {}
+    summary = summarise_settings(frame)
+    keys = [[_READERS[name](value) for value in summary[name].tolist()] for name in (*_PLACE, *_SETTING)]
+    means = [_number(value) for value in summary["relative_read"].tolist()]
+    return dict(zip(zip(*keys, strict=True), means, strict=True))
+
+
+def _is_timed(row: Record) -> bool:
+    return row["status"] == "ok" and row["median_s"] is not None and row["median_s"] > 0
+
+
+def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
+    """Keep the rows with the most frequent value of a column: warm and cold, say, never meet in one figure."""
+    value = next((value for value, _ in Counter(row[name] for row in rows).most_common(1)), None)
+    return value, [row for row in rows if row[name] == value]
+
+
+def _make_view(records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None]) -> View:
+    timed = [row for row in records if _is_timed(row)]
+    cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
+    _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
+    counts = Counter(row["pattern"] or "whole" for row in reads)
+    first = records[0]
+    settings = _settings([*writes, *reads], means)
+    return View(
+        dataset=first["dataset"],
+        shape=first["shape"],
+        dtype=first["dtype"],
+        machine=first["machine"],
+        cache=cache,
+        records=records,
+        settings=sorted(settings, key=lambda s: (s.relative_read is None, s.relative_read or 0.0, s.label)),
+        patterns=sorted(counts, key=lambda name: (name != "whole", -counts[name], name)),
+        frame=frame,
+    )
+
+
+def _settings(rows: Iterable[Record], means: Mapping[tuple[Any, ...], float | None]) -> list[Setting]:
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in _SETTING), []).append(row)
+    settings = []
+    for key, members in groups.items():
+        first = members[0]
+        settings.append(
+            Setting(
+                backend=first["backend"] or "?",
+                codec=first["codec"] or "?",
+                chunk_shape=first["chunk_shape"],
+                shard_shape=first["shard_shape"],
+                extras=_extras(first),
+                relative_read=means.get((*(first[name] for name in _PLACE), *key)),
+                write=next((row for row in members if row["operation"] == "write"), None),
+                reads={row["pattern"] or "whole": row for row in members if row["operation"] == "read"},
+            )
+        )
+    return settings
+
+
+def _extras(row: Record) -> tuple[str, ...]:
+    usual = (
+        ("n_levels", "levels", 1),
+        ("stack_axis", "axis", 0),
+        ("store", "store", "local"),
+        ("threads", "threads", None),
+    )
+    return tuple(f"{word} {row[name]}" for name, word, default in usual if row[name] not in (None, default))
+
+
+def _is_lossless(codec: str) -> bool:
+    try:
+        return parse_codec(codec).lossless
+    except UnknownNameError:
+        return False

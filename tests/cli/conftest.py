@@ -1,0 +1,50 @@
+"""What the tests of the command line share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from storebench.cli import app
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, in an empty folder and with a storage root of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STOREBENCH_ROOT", str(tmp_path / "storage"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def invoke(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), env=dict(env or {}), prog_name="storebench")
+
+    return invoke
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """Run a command in a process of its own, in an empty folder, with a pipe behind it."""
+
+    def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+        return subprocess.run(
+            [sys.executable, "-c", "from storebench.cli import main; main()", *arguments],
+            cwd=tmp_path,
+            env=kept | {"STOREBENCH_ROOT": str(tmp_path / "storage")} | env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return call
