@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import sys
 from pathlib import Path
 
 from storebench.backends import get_backend
@@ -126,11 +128,15 @@ def _class(grid: Grid) -> type:
 
 
 def _journal() -> Path:
-    """Return the journal that a campaign named, or for a plain `asv run` the one beside asv's results."""
+    """Return the journal that a campaign named, or for a plain `asv run` the one beside asv's own file, named like it."""
     named = os.environ.get("STOREBENCH_JOURNAL")
     if named:
         return Path(named)
-    return Path(__file__).resolve().parents[1] / "results" / _asv_machine() / f"plain-{ENVIRONMENT.name}.jsonl"
+    existing = re.sub(
+        r"[<>:\"/\\^|?*]", "_", f"existing-py{sys.executable}"
+    )  # as asv 0.6.6 names an existing environment
+    name = f"{(ENVIRONMENT.commit or 'unknown')[:8]}-{os.environ.get('ASV_ENV_NAME') or existing}.jsonl"
+    return Path(__file__).resolve().parents[1] / "results" / _asv_machine() / name
 
 
 def _asv_machine() -> str:

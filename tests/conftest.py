@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -30,6 +31,14 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("storebench")
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _never_the_users_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point the default storage root at a temporary folder, for sub-processes too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STOREBENCH_ROOT", str(tmp_path_factory.mktemp("storage")))
+        yield
 
 
 @pytest.fixture(params=list(BACKENDS))

@@ -56,7 +56,9 @@ def test_every_class_runs_once(common, grid: Grid) -> None:
             benchmark.teardown(*params)
 
 
-def test_two_samples_and_their_facts_are_in_the_journal(common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_samples_and_their_facts_are_in_the_journal(
+    common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from storebench.results.journal import read_journal
 
     monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
@@ -74,7 +76,9 @@ def test_two_samples_and_their_facts_are_in_the_journal(common, tmp_path: Path, 
     assert all(sample.open_s < sample.wall_s for sample in entry.row.samples)
 
 
-def test_a_case_that_cannot_be_is_skipped_with_its_reason(common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_that_cannot_be_is_skipped_with_its_reason(
+    common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from storebench.results.journal import read_journal
 
     monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
@@ -87,15 +91,34 @@ def test_a_case_that_cannot_be_is_skipped_with_its_reason(common, tmp_path: Path
     assert "lzw" in entry.row.reason
 
 
-def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`asv check` imports every class and compares argument counts; its list of benchmarks is exactly the smoke tier's."""
     monkeypatch.setenv("HOME", str(tmp_path))
     config = json.loads((ROOT / "asv.conf.json").read_text())
     config |= {"repo": str(ROOT), "benchmark_dir": str(ROOT / "benchmarks"), "results_dir": str(tmp_path / "results")}
     (tmp_path / "asv.conf.json").write_text(json.dumps(config))
-    machine = ["machine", "--yes", "--machine", "m", "--os", "o", "--arch", "a", "--cpu", "c", "--num_cpu", "1", "--ram", "1"]
+    machine = [
+        "machine",
+        "--yes",
+        "--machine",
+        "m",
+        "--os",
+        "o",
+        "--arch",
+        "a",
+        "--cpu",
+        "c",
+        "--num_cpu",
+        "1",
+        "--ram",
+        "1",
+    ]
     for arguments in (machine, ["check", "-E", "existing"], ["run", "-E", "existing", "-b", "just-discover"]):
-        done = subprocess.run([sys.executable, "-m", "asv", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-m", "asv", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
     smoke = {f"{grid.suite}.{grid.name}.{method}" for grid in grids_of("smoke") for method in grid.methods}

@@ -131,7 +131,7 @@ class _Rule:
     about: str
 
 
-_SIZE: Final = r"[1-9]\d*"
+_SIZE: Final = r"[1-9][0-9]*"
 _RULES: Final = (
     _Rule("whole", lambda _: {"extent": {}}, ("whole",), "the whole image"),
     _Rule("plane_xy", _one_plane("yx"), ("plane_xy",), "one plane as acquired: z fixed"),
@@ -163,7 +163,7 @@ _RULES: Final = (
     ),
     _Rule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
     _Rule(
-        r"viewport@(\d)",
+        r"viewport@([0-9])",
         lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": SCREEN_YX[0], "x": SCREEN_YX[1]}, "level": int(m[1])},
         ("viewport@0", "viewport@1", "viewport@2"),
         "what a screen of 2560 x 1664 shows of one xy plane at a resolution level",

@@ -1,12 +1,13 @@
 """A campaign: asv driven in shuffled passes over the current environment, resumable, its results kept under neutral names.
 
 Each pass calls asv on batches of benchmarks in a new random order; within a call asv goes by name. Every call appends its
-samples, so a case gets 2 samples from each of 5 processes with everything else in between. After each call the results are
-published to the results folder: an interruption loses the asv samples of one batch at most, and its journal is kept.
+samples, so a case gets 2 samples from each of 5 processes with everything else in between. Results are published to the
+results folder now and then and at the end, however it comes; Ctrl-C loses the asv samples of one call at most, and no journal.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 import time
@@ -15,25 +16,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from storebench.assets import bundled_results
 from storebench.asv_calls import AsvCall, AsvFolder
 from storebench.backends import get_backend
 from storebench.errors import NothingSelectedError, ResultsError
 from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image
-from storebench.records import Environment
+from storebench.records import Case, Environment
 from storebench.results.journal import read_journal
 from storebench.storage import Storage, content_key
 from storebench.suites import COUNTED, Grid, Tier, grids_of
+from storebench.units import MIB
 
 BATCH: Final = 24
 """Benchmarks per call of asv: a call costs about 2 s, so that many keep the cost small and the order mixed."""
 
 SAMPLES_PER_PASS: Final = 2
+PUBLISH_EVERY_S: Final = 30.0
 SLOW_PASSES: Final = 3
 _PROCESS_S: Final = 0.08
 _CALL_S: Final = 2.0
-_UNKNOWN_CASE_S: Final = 0.02
 _ETA_FROM: Final = 3
 
 
@@ -205,13 +209,21 @@ def _estimate_s(plan: Plan, grids: list[Grid]) -> float:
     seconds = _CALL_S * len(plan.batches)
     for grid in grids:
         for values in grid.combinations():
-            one_call = known.get(grid.case(*values).id, _UNKNOWN_CASE_S)
+            case = grid.case(*values)
+            one_call = known.get(case.id) or _guess_s(case)
             n_processes = _processes(grid, plan.passes)
             n_calls = n_processes * (
                 2 if grid.slow or grid.suite in COUNTED else 1 + SAMPLES_PER_PASS
             )  # with the warm-up
             seconds += n_processes * _PROCESS_S + n_calls * one_call
     return seconds
+
+
+def _guess_s(case: Case) -> float:
+    """Guess the seconds of a case that was never measured: a plan wants no more than the order of magnitude."""
+    n_bytes = math.prod(case.shape) * int(np.dtype(case.dtype).itemsize)
+    part = 1.0 if case.pattern == "whole" else 0.1
+    return 0.003 + part * n_bytes / (200 * MIB)
 
 
 def _known_medians(results: Path) -> dict[str, float]:
@@ -266,13 +278,15 @@ def run_campaign(plan: Plan, *, on_progress: Callable[[Progress], None], resume:
     )
     done = folder.finished_batches()
     clock = _Clock(plan, folder, on_progress)
-    interrupted = False
+    interrupted, published = False, time.monotonic()
     try:
         for number, (_, names) in enumerate(plan.batches):
             if number not in done:
                 call.run(names, poll=clock.tick)
                 folder.note_finished(number)
-                call.publish(plan.workspace.results)
+                if time.monotonic() - published > PUBLISH_EVERY_S:
+                    call.publish(plan.workspace.results)
+                    published = time.monotonic()
     except KeyboardInterrupt:
         interrupted = True
     finally:

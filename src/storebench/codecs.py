@@ -114,13 +114,13 @@ _RULES: Final = (
     ),
     _Rule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
     _Rule(
-        r"jp2-ratio-([1-9]\d{0,3})",
+        r"jp2-ratio-([1-9][0-9]{0,3})",
         lambda m: {"kind": "jp2", "ratio": float(m[1])},
         ("jp2-ratio-2", "jp2-ratio-10"),
         "JPEG 2000 cut off at a compression ratio (the chapter's quality_layers=[2] is jp2-ratio-2)",
     ),
     _Rule(
-        r"jp2-psnr-([2-9]\d|1[0-4]\d)",
+        r"jp2-psnr-([2-9][0-9]|1[0-4][0-9])",
         lambda m: {"kind": "jp2", "psnr_db": float(m[1])},
         ("jp2-psnr-45",),
         "JPEG 2000 cut off at a PSNR in dB (peak: the dtype's largest value)",

@@ -106,7 +106,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], list_command: str |
     UnknownNameError
         Ready to be raised.
     """
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.55)
+    by_lower_case = {entry.lower(): entry for entry in known}
+    near = [by_lower_case[guess] for guess in difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.55)]
     guess = f" Did you mean {' or '.join(near)}?" if near else ""
     hint = f" All of them: {list_command}" if list_command else ""
     return UnknownNameError(f"there is no {kind} called {name!r}.{guess}{hint}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
-from storebench.errors import ResultsError
+from storebench.errors import ResultsError, UsageError
 from storebench.grid import Layout, Shape
 
 _T = TypeVar("_T")
@@ -81,7 +81,15 @@ class Case:
 
     @property
     def layout(self) -> Layout | None:
-        """Chunks and shards as asked; None where they are left open."""
+        """Chunks and shards as asked; None where they are left open.
+
+        Raises
+        ------
+        UsageError
+            If there are shards and no chunks to fill them with, or one is no multiple of the other.
+        """
+        if self.chunk_shape is None and self.shard_shape is not None:
+            raise UsageError(f"shard shape {self.shard_shape} is given without a chunk shape; give both, or neither")
         return None if self.chunk_shape is None else Layout(chunk_shape=self.chunk_shape, shard_shape=self.shard_shape)
 
     @property
@@ -244,6 +252,42 @@ class Environment:
         return "-".join([f"py{self.python}", *stack, rest, *(["dirty"] if self.dirty else [])])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRecord:
+    """What makes an image comparable with another of the same name: kept once beside the results.
+
+    Attributes
+    ----------
+    name, shape, dtype, axes, seed
+        As in `Case`.
+    axes_assumed : bool
+        True where no metadata named the axes and the trailing ones were taken for zyx.
+    source : str
+        Where the voxels come from.
+    sha256 : str
+        Of the voxels in C order, little-endian.
+    bits_used, entropy_bits, autocorrelation
+        As in `datasets.Fingerprint`.
+    """
+
+    name: str
+    shape: Shape
+    dtype: str
+    axes: str
+    seed: int | None
+    axes_assumed: bool
+    source: str
+    sha256: str
+    bits_used: int | None
+    entropy_bits: float
+    autocorrelation: tuple[float | None, ...]
+
+    @property
+    def key(self) -> tuple[str, Shape, str, int | None]:
+        """What a case names its image by."""
+        return self.name, self.shape, self.dtype, self.seed
+
+
 def to_json(record: Any) -> dict[str, Any]:
     """Return a record as plain JSON values: tuples become arrays, None stays null."""
     return json.loads(json.dumps(_plain(record), allow_nan=False))  # type: ignore[no-any-return]
@@ -297,6 +341,18 @@ def row_from_json(data: Mapping[str, Any]) -> Row:
     shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape")}
     samples = tuple(sample_from_json(sample) for sample in data.get("samples", ()))
     return _build(Row, {**data, **shapes, "case": case_from_json(data["case"]), "samples": samples})
+
+
+def dataset_from_json(data: Mapping[str, Any]) -> DatasetRecord:
+    """Return the dataset's record that `to_json` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If a field is missing or unknown.
+    """
+    lists = {name: tuple(data.get(name) or ()) for name in ("shape", "autocorrelation")}
+    return _build(DatasetRecord, {**data, **lists})
 
 
 def environment_from_json(data: Mapping[str, Any]) -> Environment:

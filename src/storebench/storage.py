@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,12 @@ _KINDS: Final = ("datasets", "stores")
 def content_key(facts: Mapping[str, Any]) -> str:
     """Return 16 hex digits that differ where any of the facts differs."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def chosen_root(root: Path | str | None = None) -> Path:
+    """Return the folder that would be the storage root, without making it (see `Storage.open`)."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root or os.environ.get("STOREBENCH_ROOT") or Path(cache_home) / "storebench").absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +79,13 @@ class Storage:
         StorageError
             If the folder cannot be made or written, or holds something else.
         """
-        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        path = Path(root or os.environ.get("STOREBENCH_ROOT") or Path(cache_home) / "storebench").absolute()
+        path = chosen_root(root)
         marker = path / MARKER
         try:
             if not marker.exists():
-                if path.is_dir() and any(path.iterdir()):
+                if (
+                    path.is_dir() and any(path.iterdir()) and not marker.exists()
+                ):  # another process may be opening it too
                     raise StorageError(
                         f"{path} holds other files, so it cannot be a storage root; name an empty or new folder "
                         "(--storage or STOREBENCH_ROOT)"
@@ -177,7 +184,7 @@ class Storage:
         for _, size, folder in entries:
             if freed >= excess:
                 break
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_entry(folder)
             freed += size
         return freed
 
@@ -213,6 +220,14 @@ class Storage:
             )
 
 
+def _remove_entry(folder: Path) -> None:
+    """Take an entry out of sight in one step, then remove it: what an interruption leaves is no entry any more."""
+    doomed = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    with suppress(FileNotFoundError):  # another process was faster
+        folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def folder_bytes(folder: Path) -> int:
     """Return the bytes of all files below a folder; files that vanish meanwhile count as nothing."""
     total = 0
@@ -229,6 +244,8 @@ def file_system_of(folder: Path) -> FileSystem:
     """Return the file system below a folder: the mount with the longest matching path."""
     import psutil
 
-    mounts = [m for m in psutil.disk_partitions(all=True) if folder.is_relative_to(m.mountpoint)]
-    kind = max(mounts, key=lambda m: len(m.mountpoint)).fstype if mounts else "unknown"
+    place = folder.resolve()
+    mounts = [m for m in psutil.disk_partitions(all=True) if place.is_relative_to(m.mountpoint)]
+    # Of two mounts on one folder the later one is seen: autofs lies below the network mount that it made.
+    kind = max(reversed(mounts), key=lambda m: len(m.mountpoint)).fstype if mounts else "unknown"
     return FileSystem(kind, shutil.disk_usage(folder).free)

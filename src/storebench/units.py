@@ -19,10 +19,11 @@ _DECIMAL_SUFFIX: Final = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 def _significant(value: float, digits: int = 3) -> str:
     """Write `value` with so many significant digits and no exponent."""
-    if value == 0:
+    rounded = float(f"{value:.{digits - 1}e}")  # 0.99996 is 1.00, not 1.000
+    if rounded == 0:
         return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:.{decimals}f}"
 
 
 def is_missing(value: float | None) -> bool:
@@ -105,7 +106,7 @@ def times_text(ratio: float | None) -> str:
     """Write how many times larger something is, as in "4.20x"; None and NaN mean "not measured"."""
     if ratio is None or is_missing(ratio):
         return MISSING
-    return f"{ratio:,.0f}x" if ratio >= 1000 else f"{_significant(ratio)}x"
+    return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{_significant(ratio)}x"
 
 
 def count_text(n: float | None) -> str:

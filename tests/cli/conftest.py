@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -48,3 +49,19 @@ def shell(tmp_path: Path) -> Shell:
         )
 
     return call
+
+
+@pytest.fixture
+def cpu_seconds(shell: Shell) -> Callable[..., float]:
+    """CPU seconds of a command, the least of three: wall time would tell how busy the machine is."""
+
+    def least(*arguments: str) -> float:
+        times = []
+        for _ in range(3):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            assert shell(*arguments).returncode == 0
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(times)
+
+    return least

@@ -44,14 +44,14 @@ def table(width: int = 80, *, color: bool = False) -> list[str]:
 
 def test_table_marks_the_best_with_a_star_where_there_is_no_colour() -> None:
     lines = table()
-    assert lines[2].endswith("630 ms*  20.8 MiB")
-    assert lines[3].endswith("7.73 s          –")
+    assert lines[2].endswith("630 ms* 20.8 MiB")
+    assert lines[3].endswith("7.73 s         –")
     assert BRACKETS in lines[2]
 
 
 def test_table_colours_the_best() -> None:
     text = "\n".join(table(color=True))
-    assert click.style(" 630 ms"[1:], fg="green", bold=True) in text
+    assert click.style("630 ms", fg="green", bold=True) in text
     assert "*" not in text
 
 

@@ -108,7 +108,9 @@ def writing(backend: Backend, location: Location, request: WriteRequest) -> Iter
     if reason is not None:
         raise UnsupportedError(reason)
     if location.exists():
-        raise FileExistsError(f"{location.path} exists; storebench overwrites nothing: remove it or choose another name")
+        raise FileExistsError(
+            f"{location.path} exists; storebench overwrites nothing: remove it or choose another name"
+        )
     tracker = _FlushTracker()
     try:
         with backend.create(location, request) as writer:

@@ -178,7 +178,7 @@ class Backend(Protocol):
         """Return the codec alone, for blocks of the request's chunk shape, or a sentence where it cannot be had alone."""
 
     def facts(self) -> Mapping[str, str]:
-        """Return versions and builds beyond `distributions` that results depend on, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
+        """Return what results depend on beyond `distributions`, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
 
 
 def missing_distributions(distributions: Collection[str], extra: str | None) -> str | None:
@@ -195,7 +195,7 @@ def missing_distributions(distributions: Collection[str], extra: str | None) -> 
     return f"{', '.join(missing)} not installed; install with: pip install {what}"
 
 
-def refusal(
+def refusal(  # noqa: PLR0911 (one line per reason)
     backend: Backend,
     request: WriteRequest,
     *,
@@ -225,7 +225,9 @@ def refusal(
     name, ndim = backend.name, len(request.shape)
     if ndim not in n_axes:
         hold = f"{n_axes[0]}" if len(n_axes) == 1 else f"{n_axes[0]} to {n_axes[-1]}"
-        advice = "; store the volume as a stack (tiffstack-…, pngstack-…, jp2stack-…) or one plane of it" if ndim > 2 else ""
+        advice = (
+            "; store the volume as a stack (tiffstack-…, pngstack-…, jp2stack-…) or one plane of it" if ndim > 2 else ""
+        )
         return f"{name} holds images of {hold} axes, this one has {ndim} ({request.axes}){advice}"
     if dtypes is not None and request.dtype.name not in dtypes.split():
         return f"{name} cannot hold {request.dtype.name}; it holds {', '.join(dtypes.split())}"

@@ -89,7 +89,7 @@ def create_array(
         shape=shape,
         dtype=request.dtype,
         fill_value=0,
-        zarr_format=zarr_format,  # type: ignore[arg-type]
+        zarr_format=zarr_format,
         config={"write_empty_chunks": True},
         **settings,
     )
@@ -108,7 +108,7 @@ def open_array(store: Any, location: Location, *, zarr_format: int, name: str = 
     place = location.path / name if name else location.path
     try:
         # The format is given so that zarr does not look for the other version's files first.
-        return zarr.open_array(store, path=name, mode="r", zarr_format=zarr_format)  # type: ignore[arg-type]
+        return zarr.open_array(store, path=name, mode="r", zarr_format=zarr_format)
     except FileNotFoundError as error:
         file = ".zarray" if zarr_format == 2 else "zarr.json"
         raise DataError(f"{place} is no Zarr v{zarr_format} array: it has no {file}; check the path") from error
@@ -292,5 +292,5 @@ def zarr_facts() -> dict[str, str]:
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "empty chunks": "written",
         "codec pipeline": str(zarr.config.get("codec_pipeline.path")).rpartition(".")[2],
-        "shard ranges merged up to a gap of": "not merged" if gap is None else f"{json.dumps(gap)} bytes",
+        "largest gap between shard ranges that is read along": "none" if gap is None else f"{json.dumps(gap)} bytes",
     }

@@ -93,7 +93,9 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise StorageError(f"{folder} cannot be written ({error.strerror}); name another folder with an option") from error
+        raise StorageError(
+            f"{folder} cannot be written ({error.strerror}); name another folder with an option"
+        ) from error
 
 
 def take_image(
@@ -144,8 +146,9 @@ def note_plan(output: Output, plan: Plan) -> None:
     """Say what will be measured before it is."""
     where = f"{plan.workspace.results}/{plan.workspace.machine}"
     output.note(
-        f"Plan: {count_text(plan.n_measurements)} measurements of {count_text(plan.n_cases)} cases, about {seconds_text(plan.estimate_s)} "
-        f"({plan.passes} passes). Results: {where}"
+        f"Plan: {count_text(plan.n_measurements)} measurements of {count_text(plan.n_cases)} cases, "
+        f"about {seconds_text(plan.estimate_s)} "
+        f"({'1 pass' if plan.passes == 1 else f'{plan.passes} passes'}). Results: {where}"
     )
     if plan.dirty:
         output.note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -20,7 +20,7 @@ INTERRUPTED: Final = 130
 _OTHER_PLACE: Final = "Name another folder with --storage (stores), --results (results) or -o (reports)."
 _DISK_SENTENCES: Final[dict[int, str]] = {
     errno.ENOSPC: "the disk is full{where}. Make room (storebench clean removes old stores) or name a larger disk with --storage.",
-    errno.EDQUOT: "the disk quota is used up{where}. Make room (storebench clean removes old stores) or name another disk with --storage.",
+    errno.EDQUOT: "the disk quota is used up{where}. Make room (storebench clean removes stores) or name another disk: --storage.",
     errno.EROFS: "the file system is read-only{where}. " + _OTHER_PLACE,
     errno.EACCES: "no permission{where}. Check who owns it (ls -ld). " + _OTHER_PLACE,
     errno.EPERM: "no permission{where}. Check who owns it (ls -ld). " + _OTHER_PLACE,
@@ -68,16 +68,14 @@ def _see_help(command: str | None) -> str:
     return f"\n  Help: storebench {command} --help" if command else "\n  Help: storebench --help"
 
 
-def _explain_click(error: Exception, command: str | None) -> Explained:
-    assert isinstance(error, click.ClickException)
+def _explain_click(error: click.ClickException, command: str | None) -> Explained:
     # click gives 1 to a file that cannot be opened; here 1 means that a gate failed.
     code = SOMETHING_MISSING if isinstance(error, click.FileError) else error.exit_code
     usage = error.ctx.get_usage() + "\n" if isinstance(error, click.UsageError) and error.ctx is not None else ""
     return Explained(f"{usage}Error: {error.format_message()}{_see_help(command) if code == WRONG_USAGE else ''}", code)
 
 
-def _explain_disk(error: Exception, command: str | None) -> Explained:
-    assert isinstance(error, OSError)
+def _explain_disk(error: OSError, command: str | None) -> Explained:
     where = f": {error.filename}" if error.filename else ""
     sentence = _DISK_SENTENCES.get(error.errno or 0)
     if sentence is None:
@@ -85,8 +83,7 @@ def _explain_disk(error: Exception, command: str | None) -> Explained:
     return Explained("Error: " + sentence.format(where=where), SOMETHING_MISSING)
 
 
-def _explain_missing_module(error: Exception, command: str | None) -> Explained:
-    assert isinstance(error, ModuleNotFoundError)
+def _explain_missing_module(error: ModuleNotFoundError, command: str | None) -> Explained:
     name = (error.name or "").partition(".")[0]
     if name in ("", "storebench"):
         return _explain_unexpected(error, command)
@@ -95,7 +92,7 @@ def _explain_missing_module(error: Exception, command: str | None) -> Explained:
     )
 
 
-def _explain_memory(error: Exception, command: str | None) -> Explained:
+def _explain_memory(error: MemoryError, command: str | None) -> Explained:
     return Explained(
         "Error: there is not enough memory for this. Take a smaller image (--shape) or chunk.", MEASURING_FAILED
     )
@@ -110,7 +107,7 @@ def _explain_unexpected(error: Exception, command: str | None) -> Explained:
     )
 
 
-_EXPLAINERS: Final[tuple[tuple[type[Exception], Callable[[Exception, str | None], Explained]], ...]] = (
+_EXPLAINERS: Final[tuple[tuple[type[Exception], Callable[[Any, str | None], Explained]], ...]] = (
     (click.ClickException, _explain_click),
     (ModuleNotFoundError, _explain_missing_module),
     (OSError, _explain_disk),

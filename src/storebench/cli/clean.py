@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,11 @@ def clean_command(
     Results and reports are never touched; what was removed is made again when it
     is needed.
     """
-    from storebench.storage import Storage
+    from storebench.storage import Storage, chosen_root
 
     if everything and keep is not None:
         raise UsageError("--all keeps nothing and --keep keeps something: give one of them")
-    root = storage_folder(storage)
+    root = chosen_root(storage)
     if not (root / _marker()).is_file():
         _refuse_or_say_empty(output, root, json=json)
         return
@@ -50,12 +49,6 @@ def clean_command(
         output.json(facts)
     else:
         _say(output, facts)
-
-
-def storage_folder(storage: Path | None) -> Path:
-    """Return the storage root that would be used, without making it."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(storage or os.environ.get("STOREBENCH_ROOT") or Path(cache_home) / "storebench").absolute()
 
 
 def _marker() -> str:

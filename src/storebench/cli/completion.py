@@ -6,6 +6,7 @@ import click
 
 from storebench.cli._options import command
 from storebench.cli._output import Output
+from storebench.errors import UsageError
 
 
 @command(
@@ -25,5 +26,6 @@ def completion_command(output: Output, shell: str) -> None:
     from storebench.cli import app
 
     script = get_completion_class(shell)
-    assert script is not None  # the three names above are click's own
+    if script is None:
+        raise UsageError(f"click has no completion for {shell}; take bash, zsh or fish")
     output.say(script(app, {}, "storebench", "_STOREBENCH_COMPLETE").source())

@@ -42,6 +42,8 @@ from storebench.units import bytes_text, count_text, ratio_text, shape_text
 @click.pass_obj
 def explain_command(
     output: Output,
+    /,
+    *,
     shape: Shape,
     chunks: Shape,
     shards: Shape | None,
@@ -104,17 +106,17 @@ def explain_read(shape: Shape, layout: Layout, region: Region, dtype: str | None
 def _layout(shape: Shape, chunks: Shape, shards: Shape | None) -> Layout:
     if len(chunks) != len(shape):
         raise UsageError(
-            f"--chunks {shape_text(chunks)} has {len(chunks)} axes, --shape {shape_text(shape)} has {len(shape)}; give one extent per axis"
+            f"--chunks {shape_text(chunks)} has {len(chunks)} axes, --shape {shape_text(shape)} has {len(shape)}; "
+            "give one extent per axis"
         )
     return Layout(chunk_shape=chunks, shard_shape=shards)
 
 
 def _region_asked(shape: Shape, region: Region | None, pattern: str | None, axes: str | None, seed: int) -> Region:
-    if (region is None) == (pattern is None):
-        raise UsageError("give what is read: either --region (as in 2:4,3:5,2:4) or --pattern (as in plane_xz)")
-    if pattern is not None:
+    if pattern is not None and region is None:
         return _pattern_region(shape, pattern, axes, seed)
-    assert region is not None
+    if region is None or pattern is not None:
+        raise UsageError("give what is read: either --region (as in 2:4,3:5,2:4) or --pattern (as in plane_xz)")
     if len(region.start) != len(shape):
         raise UsageError(
             f"--region {region} has {len(region.start)} axes, --shape {shape_text(shape)} has {len(shape)}"
@@ -155,7 +157,8 @@ def _say(output: Output, facts: dict[str, Any]) -> None:
         shards = facts["shards_touched"]
         where = "1 shard" if shards == 1 else f"{count_text(shards)} shards"
         output.paragraph(
-            f"They lie in {where} of {shape_text(facts['shard_shape'])} voxels; of a shard only its index and the chunks touched are read."
+            f"They lie in {where} of {shape_text(facts['shard_shape'])} voxels; "
+            "of a shard only its index and the chunks touched are read."
         )
     if facts["dtype"] is not None:
         output.paragraph(

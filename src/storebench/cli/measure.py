@@ -118,15 +118,12 @@ def row_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
             ("Size", f"{bytes_text(row['stored_bytes'])}{files}, {ratio_text(row['compression_ratio'])} times smaller")
         )
     if not is_missing(row["voxels_decoded"]):
-        decoded = f"{count_text(row['voxels_asked'])} voxels asked, {count_text(row['voxels_decoded'])} decoded: {ratio_text(row['read_amplification'])} times as many"
-        lines.append(("Decoded", decoded))
+        asked, decoded = count_text(row["voxels_asked"]), count_text(row["voxels_decoded"])
+        times = ratio_text(row["read_amplification"])
+        lines.append(("Decoded", f"{asked} voxels asked, {decoded} decoded: {times} times as many"))
     if not is_missing(row["fetched_bytes"]):
-        lines.append(
-            (
-                "Fetched",
-                f"{bytes_text(row['fetched_bytes'])} in {count_text(row['requests'])} {'request' if row['requests'] == 1 else 'requests'}",
-            )
-        )
+        requests = "1 request" if row["requests"] == 1 else f"{count_text(row['requests'])} requests"
+        lines.append(("Fetched", f"{bytes_text(row['fetched_bytes'])} in {requests}"))
     if not is_missing(row["max_abs_error"]):
         lines.append(
             (

@@ -107,7 +107,8 @@ def quick_command(
     note_outcome(output, plan, outcome)
     if deadline.has_ended_it:
         output.note(
-            f"Stopped after {seconds_text(MEASURING_LIMIT_S)} of measuring, with fewer samples per case than planned. All of them: storebench run"
+            f"Stopped after {seconds_text(MEASURING_LIMIT_S)} of measuring, with fewer samples per case than planned. "
+            "For all of them: storebench run"
         )
     _conclude(output, plan, image, outcome_facts(outcome), reports, json=json)
     if not json:
@@ -136,14 +137,14 @@ def _conclude(output: Output, plan: Plan, image: Image, outcome: dict[str, Any],
     from storebench.analysis import summarise_settings, verdict
     from storebench.cli.results import load, write_report
 
-    frame, environments = load(output, plan.workspace.results)
+    frame, journal = load(output, plan.workspace.results)
     rows = _of_this_run(frame, plan, image)
     if rows.empty:
         raise MeasurementError(
             "nothing was measured to the end; start again, with a smaller image if it takes too long"
         )
     verdicts = verdict(rows)
-    page = write_report(frame, environments, reports)[0]
+    page = write_report(frame, journal, reports)[0]
     if json:
         from storebench.results.tidy import COLUMNS
 

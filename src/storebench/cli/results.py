@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,7 +15,7 @@ from storebench.units import bytes_text, count_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from storebench.records import Environment
+    from storebench.results.journal import JournalContent
 
 _FORMATS: Final = ("csv", "parquet", "json", "markdown")
 _RESULTS_HELP: Final = "RESULTS is a results folder; left out: ./results, else the baseline that comes with storebench."
@@ -42,14 +41,15 @@ def report_command(output: Output, *, results: Path | None, folder: Path, title:
     RESULTS is a results folder; left out: ./results, else the baseline that comes
     with storebench.
     """
-    frame, environments = load(output, results)
-    files = write_report(frame, environments, folder, title)
+    frame, journal = load(output, results)
+    files = write_report(frame, journal, folder, title)
     if json:
         output.json({"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)})
     else:
         output.paragraph(f"Report of {count_text(len(frame))} rows: {files[0]}")
         output.paragraph(
-            f"Its figures lie beside it in {count_text(len(files) - 1)} files (SVG, PNG, PDF). Open it in a browser; it needs no network."
+            f"Its figures lie beside it in {count_text(len(files) - 1)} files (SVG, PNG, PDF). "
+            "Open it in a browser; it needs no network."
         )
 
 
@@ -81,8 +81,8 @@ def export_command(output: Output, *, results: Path | None, kind: str, target: P
     output.note(f"{count_text(len(frame))} rows: {target} ({bytes_text(target.stat().st_size)})")
 
 
-def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, dict[str, Environment]]:
-    """Return the tidy table of a results folder and the environments it was measured in.
+def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, JournalContent]:
+    """Return the tidy table of a results folder, and what its journals know of environments and datasets.
 
     Parameters
     ----------
@@ -109,14 +109,12 @@ def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, dict[str, 
     content = read_journal(*(path for path in journals if path.is_file()))
     for warning in content.warnings:
         output.note(f"Warning: {warning}")
-    return frame, dict(content.environments)
+    return frame, content
 
 
-def write_report(
-    frame: pd.DataFrame, environments: dict[str, Environment], folder: Path, title: str | None = None
-) -> list[Path]:
+def write_report(frame: pd.DataFrame, journal: JournalContent, folder: Path, title: str | None = None) -> list[Path]:
     """Write the report; return its files, the page first."""
     from storebench.report import build_report
 
-    files = build_report(frame, environments, folder, title=title)
+    files = build_report(frame, journal.environments, folder, datasets=journal.datasets.values(), title=title)
     return [files.index, *files.figures]

@@ -150,7 +150,7 @@ def open_reference(name: str, cache_dir: str | os.PathLike[str]) -> ReferenceDat
 
 def _fetch(reference: Reference, cache: Path) -> Path:
     """Return the path of a volume in the cache, after downloading and unpacking what is missing."""
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     cache.mkdir(parents=True, exist_ok=True)
     record = pooch.create(path=cache, base_url=f"doi:{DOI}", registry=None)

@@ -107,10 +107,10 @@ def _os_name() -> str:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """Return commit and dirtiness of the clone that runs; (None, None) for a wheel, or where git is missing."""
+    """Return commit and dirtiness of the clone that runs; a wheel has neither, unless asv built it from a commit."""
     root = clone_root()
     if root is None:
-        return None, None
+        return os.environ.get("ASV_COMMIT"), None
 
     def git(*arguments: str) -> str | None:
         try:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.datasets import materialise, open_dataset
-from storebench.datasets._dataset import Dataset
+from storebench.datasets._dataset import Dataset, Fingerprint
 from storebench.datasets.fingerprint import fingerprint
 from storebench.errors import StorageError
 from storebench.grid import Region, Shape
+from storebench.records import DatasetRecord, dataset_from_json, to_json
 from storebench.storage import Storage, content_key
 from storebench.suites import Subject
 
@@ -22,18 +23,56 @@ _VOXELS, _FACTS = "voxels.npy", "dataset.json"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A dataset whose voxels lie in the storage root; itself a `Dataset`."""
+    """A dataset whose voxels lie in the storage root; itself a `Dataset`.
+
+    Attributes
+    ----------
+    key : str
+        Of the entry in the storage root.
+    record : DatasetRecord
+        What it is, with its fingerprint.
+    path : pathlib.Path
+        The voxels, a .npy file.
+    """
 
     key: str
-    name: str
-    shape: Shape
-    dtype: np.dtype
-    axes: str
-    axes_assumed: bool
-    seed: int | None
-    source: str
-    sha256: str
+    record: DatasetRecord
     path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self.record.name
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels, slowest axis first."""
+        return self.record.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a voxel."""
+        return np.dtype(self.record.dtype)
+
+    @property
+    def axes(self) -> str:
+        """Axis names, slowest first."""
+        return self.record.axes
+
+    @property
+    def axes_assumed(self) -> bool:
+        """True where no metadata named the axes."""
+        return self.record.axes_assumed
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of a synthetic image."""
+        return self.record.seed
+
+    @property
+    def source(self) -> str:
+        """Where the voxels come from."""
+        return self.record.source
 
     @property
     def subject(self) -> Subject:
@@ -65,25 +104,34 @@ def stored_image(storage: Storage, dataset: Dataset) -> Image:
     StorageError
         If there is no room.
     """
-    facts = {
-        "name": dataset.name,
-        "shape": dataset.shape,
-        "dtype": dataset.dtype.name,
-        "axes": dataset.axes,
-        "seed": dataset.seed,
-    }
-    if dataset.seed is None:
-        facts["sha256"] = fingerprint(dataset).sha256
-    key = content_key(facts)
+    known = {"name": dataset.name, "shape": dataset.shape, "dtype": dataset.dtype.name, "axes": dataset.axes}
+    # A file's voxels are looked at each time: the file may have changed under its name.
+    prints = fingerprint(dataset) if dataset.seed is None else None
+    key = content_key(known | {"seed": dataset.seed, "sha256": prints.sha256 if prints else None})
     if storage.entry("datasets", key) is None:
         voxels = materialise(dataset)
         storage.require_free(2 * voxels.nbytes)
         with storage.making("datasets", key) as folder:
             np.save(folder / _VOXELS, voxels, allow_pickle=False)
-            about = {"axes_assumed": dataset.axes_assumed, "source": dataset.source}
-            record = facts | about | {"fingerprint": asdict(fingerprint(dataset))}
-            (folder / _FACTS).write_text(json.dumps(record, indent=1))
+            record = _record(dataset, prints or fingerprint(dataset))
+            (folder / _FACTS).write_text(json.dumps(to_json(record), indent=1))
     return load_image(storage, key)
+
+
+def _record(dataset: Dataset, prints: Fingerprint) -> DatasetRecord:
+    return DatasetRecord(
+        name=dataset.name,
+        shape=dataset.shape,
+        dtype=dataset.dtype.name,
+        axes=dataset.axes,
+        seed=dataset.seed,
+        axes_assumed=dataset.axes_assumed,
+        source=dataset.source,
+        sha256=prints.sha256,
+        bits_used=prints.bits_used,
+        entropy_bits=prints.entropy_bits,
+        autocorrelation=prints.autocorrelation,
+    )
 
 
 def load_image(storage: Storage, key: str) -> Image:
@@ -97,19 +145,7 @@ def load_image(storage: Storage, key: str) -> Image:
     folder = storage.entry("datasets", key)
     if folder is None:
         raise StorageError(f"{storage.root} no longer holds the dataset {key}; start the run again")
-    facts = json.loads((folder / _FACTS).read_text())
-    return Image(
-        key=key,
-        name=facts["name"],
-        shape=tuple(facts["shape"]),
-        dtype=np.dtype(facts["dtype"]),
-        axes=facts["axes"],
-        axes_assumed=facts["axes_assumed"],
-        seed=facts["seed"],
-        source=facts["source"],
-        sha256=facts["fingerprint"]["sha256"],
-        path=folder / _VOXELS,
-    )
+    return Image(key, dataset_from_json(json.loads((folder / _FACTS).read_text())), folder / _VOXELS)
 
 
 def image_of(storage: Storage, name: str, shape: Shape, dtype: str, seed: int) -> Image:

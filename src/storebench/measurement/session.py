@@ -78,12 +78,13 @@ class Session:
 
     def _begin(self, facts: Callable[[Workload], Row]) -> Row:
         try:
-            self._workload = workload_for(self.case, self.image, self.storage)
-            row = facts(self._workload)
+            workload = workload_for(self.case, self.image, self.storage)
+            row = facts(workload)
         except (StorebenchError, OSError) as error:
             skipped = isinstance(error, UnsupportedError | MissingDependencyError)
-            self._note(self.empty_row("skipped" if skipped else "failed", str(error)))
+            self._note(self.empty_row("skipped" if skipped else "failed", self._without_paths(str(error))))
             raise
+        self._workload = workload  # from here on it may be timed
         self._note(row)
         return row
 
@@ -95,8 +96,9 @@ class Session:
 
     def run(self) -> None:
         """Make one call: the timed part."""
-        self._timed = True
+        self._timed = False  # a call that fails gives no sample
         self._ready.run()
+        self._timed = True
 
     @property
     def _ready(self) -> Workload:
@@ -105,11 +107,13 @@ class Session:
         return self._workload
 
     def conclude(self) -> Sample | None:
-        """Tidy up after a call and note its sample; None where no call was made."""
-        if not self._timed:
+        """Tidy up after a call and note its sample; None where no call came to its end."""
+        if self._workload is None:
             return None
+        sample, timed = self._workload.conclude(), self._timed
         self._timed = False
-        sample = self._ready.conclude()
+        if not timed:
+            return None
         if self._journal:
             self._journal.append_sample(self.environment.id, self._origin.run, self.case.id, sample)
         return sample
@@ -119,7 +123,14 @@ class Session:
         backend = get_backend(self.case.backend)
         return Row(case=self.case, status=status, reason=reason, format=backend.format, library=backend.library)
 
+    def _without_paths(self, sentence: str) -> str:
+        """Return what a journal may hold: every file named here lies in the storage root, and results hold no path."""
+        for root in (self.storage.root, self.storage.root.resolve()):
+            sentence = sentence.replace(str(root), "<storage root>")
+        return sentence
+
     def _note(self, row: Row) -> None:
         if self._journal:
             self._journal.append_environment(self.environment)
+            self._journal.append_dataset(self.image.record)
             self._journal.append_row(self.environment, row, self._origin)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from storebench.access import Request, Target, parse_pattern
 from storebench.backends import Backend, get_backend, writing
+from storebench.backends._backend import owned
 from storebench.errors import MissingDependencyError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
 from storebench.levels import build_levels
@@ -76,6 +77,7 @@ class Workload:
         request = write_request(case, image)
         self.store: StoredImage = stored_image_of(storage, self.backend, request, image, versions)
         self._opened_at: float | None = None
+        self._open_s: float | None = None
         self._started_at = self._wall_s = self._cpu_s = math.nan
 
     def prepare(self) -> None:
@@ -169,15 +171,21 @@ class ReadWorkload(Workload):
                 raise VerificationError(
                     f"read {found.dtype}{found.shape} where {source.dtype}{source.shape} was asked for"
                 )
-            if not (found.flags.owndata or isinstance(found.base, np.ndarray)) or not found.flags.writeable:
-                raise VerificationError("the result is not owned: it is a view into something of the library's")
+            if owned(found) is not found:
+                raise VerificationError(
+                    f"{self.backend.name} gave a view into something of the library's or a read-only array, so decoding may "
+                    "not be in the time; its reader has to return owned, C-contiguous voxels"
+                )
             if self.store.request.codec.lossless:
                 equal = np.array_equal(found, source, equal_nan=source.dtype.kind == "f")
             else:
                 error = np.abs(found.astype(np.float64) - source.astype(np.float64)).max()
                 equal = bool(error <= self.store.max_abs_error)
             if not equal:
-                raise VerificationError(f"region {request.region} of level {request.level} is not what was written")
+                raise VerificationError(
+                    f"{self.backend.name}: region {request.region} of level {request.level} is not what was written; if the "
+                    "stored file was damaged, storebench clean removes it and the next run writes it anew"
+                )
 
     def _source(self, request: Request) -> NDArray:
         if request.level == 0:

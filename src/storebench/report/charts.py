@@ -230,7 +230,8 @@ class ChunkChart:
             f"chunks of {layout} decode {times_text(amplification)} the voxels asked for and take {seconds_text(median_s)}"
             for median_s, amplification, layout in (slowest, fastest)
         ]
-        return f"{pattern_text(pattern)}: {parts[0]}; {parts[1].replace(' the voxels asked for', '')}"
+        name = pattern_text(pattern)
+        return f"{name[0].upper()}{name[1:]}: {parts[0]}; {parts[1].replace(' the voxels asked for', '')}"
 
 
 def chunk_chart(view: View) -> ChunkChart | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from storebench import __version__
 from storebench.analysis import verdict
-from storebench.records import Environment
+from storebench.records import DatasetRecord, Environment
 from storebench.report import charts, figures, tables
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
 from storebench.report.results_table import FILTERED_COLUMNS, TEXT_COLUMNS, Results, all_results
@@ -91,7 +91,12 @@ class _Studio:
 
 
 def build_report(
-    frame: pd.DataFrame, environments: Mapping[str, Environment], output_dir: Path, *, title: str | None = None
+    frame: pd.DataFrame,
+    environments: Mapping[str, Environment],
+    output_dir: Path,
+    *,
+    datasets: Iterable[DatasetRecord] = (),
+    title: str | None = None,
 ) -> ReportFiles:
     """Write the page and its figures.
 
@@ -103,6 +108,8 @@ def build_report(
         By `environment_id`; those that are missing are said to be missing.
     output_dir : Path
         Gets `index.html` and `figures/`; made where it is not there.
+    datasets : iterable of DatasetRecord
+        Their fingerprints are shown with the data.
     title : str, optional
         Heading of the page; without it the dataset's name makes one.
 
@@ -119,34 +126,38 @@ def build_report(
     with house_style():
         sections = [chart for view in views[:1] for chart in _charts(view, studio)]
         voxels = _voxels(studio)
-    results = all_results(records)
-    n_static = results.n_rows if results.n_rows <= STATIC_ROWS else FIRST_ROWS
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=title or _title(views),
-            version=__version__,
-            style=_static("page.css"),
-            script=_static("page.js"),
-            headline=headline_facts(views, records),
-            verdicts=verdict_groups(verdict(shown), views),
-            settings=_settings_tables(views),
-            charts=sections,
-            heat_scale=figures.heat_scale(),
-            results=results,
-            result_rows=[results.row(index) for index in range(n_static)],
-            text_columns=TEXT_COLUMNS,
-            count_line=f"{count_text(n_static)} of {count_text(results.n_rows)} rows",
-            results_json=_results_json(results),
-            provenance=provenance_blocks(records, environments),
-            limits=limits(records),
-            **voxels,
-        )
+    page = _fill(
+        all_results(records),
+        title=title or _title(views),
+        headline=headline_facts(views, records),
+        verdicts=verdict_groups(verdict(shown), views),
+        settings=_settings_tables(views),
+        charts=sections,
+        provenance=provenance_blocks(records, environments, datasets),
+        limits=limits(records),
+        **voxels,
     )
     index = Path(output_dir) / "index.html"
     index.write_text(page, encoding="utf-8")
     return ReportFiles(index=index, figures=tuple(studio.files))
+
+
+def _fill(results: Results, **parts: Any) -> str:
+    """Return the page's text: the template with its parts, and all results as rows and as data."""
+    n_static = results.n_rows if results.n_rows <= STATIC_ROWS else FIRST_ROWS
+    template = _environment().get_template("page.html")
+    return template.render(
+        version=__version__,
+        style=_static("page.css"),
+        script=_static("page.js"),
+        heat_scale=figures.heat_scale(),
+        results=results,
+        result_rows=[results.row(index) for index in range(n_static)],
+        text_columns=TEXT_COLUMNS,
+        count_line=f"{count_text(n_static)} of {count_text(results.n_rows)} rows",
+        results_json=_results_json(results),
+        **parts,
+    )
 
 
 def _title(views: Sequence[View]) -> str:
@@ -212,7 +223,7 @@ def _charts(view: View, studio: _Studio) -> Iterator[Chart]:
 def _chunk_sections(chunks: charts.ChunkChart, terms: str, studio: _Studio) -> Iterator[Chart]:
     same = f"{chunks.backend} with {chunks.codec} throughout"
     _, files = studio.save(figures.draw_heat(chunks), "chunks", chunks.finding)
-    about = f"{same}; darker is further from the best of its column. {terms}"
+    about = f"{same}; the stronger the colour, the further from the best of its column. {terms}"
     heat = tables.heat_table(chunks)
     yield Chart(name="chunks", short="Chunk shapes", finding=chunks.finding, about=about, heat=heat, files=files)
     finding = chunks.amplification_finding

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from storebench.records import Environment
+from storebench.records import DatasetRecord, Environment
 from storebench.report.views import Record, View
-from storebench.units import MISSING, bytes_text, count_text, shape_text
+from storebench.units import MISSING, bytes_text, count_text, ratio_text, shape_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,12 @@ def headline_facts(views: Sequence[View], records: Sequence[Record]) -> list[str
     return facts
 
 
-def provenance_blocks(records: Sequence[Record], environments: Mapping[str, Environment]) -> list[FactBlock]:
+def provenance_blocks(
+    records: Sequence[Record], environments: Mapping[str, Environment], datasets: Iterable[DatasetRecord]
+) -> list[FactBlock]:
     """Return everything needed to judge, or to repeat, the measurements."""
     used = list(dict.fromkeys(row["environment_id"] for row in records if row["environment_id"] is not None))
-    blocks = [_data_block(records), _terms_block(records)]
+    blocks = [_data_block(records), *_fingerprints(records, datasets), _terms_block(records)]
     for key in used:
         if key in environments:
             blocks += _environment_blocks(key, environments[key], several=len(used) > 1)
@@ -59,6 +61,24 @@ def _data_block(records: Sequence[Record]) -> FactBlock:
         if row["logical_bytes"] is not None or row["dataset"] not in facts:
             facts.setdefault(row["dataset"] or MISSING, ", ".join(part for part in parts if part))
     return FactBlock(heading="Data", facts=list(facts.items()))
+
+
+def _fingerprints(records: Sequence[Record], datasets: Iterable[DatasetRecord]) -> list[FactBlock]:
+    """Return what tells an image from another of the same name, for the images that were measured."""
+    measured = {(row["dataset"], tuple(row["shape"] or ()), row["dtype"], row["seed"]) for row in records}
+    facts = []
+    for dataset in datasets:
+        if dataset.key in measured:
+            neighbours = ", ".join(
+                f"{axis} {MISSING if value is None else ratio_text(value)}"
+                for axis, value in zip(dataset.axes, dataset.autocorrelation, strict=True)
+            )
+            parts = [f"SHA-256 {dataset.sha256[:16]}…", f"{ratio_text(dataset.entropy_bits)} bits of entropy per voxel"]
+            parts += [] if dataset.bits_used is None else [f"{count_text(dataset.bits_used)} bits used"]
+            parts += [f"correlation of neighbours: {neighbours}"]
+            parts += ["axes assumed"] if dataset.axes_assumed else []
+            facts.append((f"{dataset.name} {shape_text(dataset.shape)} {dataset.dtype}", "; ".join(parts)))
+    return [FactBlock(heading="Fingerprints of the data", facts=facts)] if facts else []
 
 
 def _span(values: Sequence[int]) -> str:

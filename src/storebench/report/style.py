@@ -130,11 +130,26 @@ def save_figure(figure: Figure, folder: Path, name: str) -> tuple[str, dict[str,
     stream = io.StringIO()
     with mpl.rc_context(_RC | {"svg.hashsalt": f"storebench-{name}"}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # placed once; laying out again for each format is most of the time
         files = {kind: folder / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
         figure.savefig(files["png"], dpi=220, metadata={"Software": None})
         figure.savefig(files["pdf"], metadata={"CreationDate": None, "Creator": None, "Producer": None})
     files["svg"].write_text(stream.getvalue(), encoding="utf-8")
     return stream.getvalue(), files
+
+
+class _IdKeeper:
+    """Renames ids that are used and drops the others; matplotlib writes a marker's definition, and its id, several times."""
+
+    def __init__(self, prefix: str, used: set[str]) -> None:
+        self.prefix = prefix
+        self.left = set(used)
+
+    def __call__(self, match: re.Match[str]) -> str:
+        if match[1] not in self.left:
+            return ""
+        self.left.remove(match[1])
+        return f' id="{self.prefix}-{match[1]}"'
 
 
 def inline_svg(svg: str, name: str, label: str) -> str:
@@ -152,7 +167,7 @@ def inline_svg(svg: str, name: str, label: str) -> str:
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", body, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="|url\()#([\w-]+)', body))
-    body = re.sub(r' id="([\w-]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", body)
+    body = re.sub(r' id="([^"]+)"', _IdKeeper(name, used), body)
     body = re.sub(r'xlink:href="#([\w-]+)"', rf'href="#{name}-\1"', body)
     body = re.sub(r"url\(#([\w-]+)\)", rf"url(#{name}-\1)", body)
     for colour, variable in _VARIABLES.items():

@@ -144,7 +144,7 @@ class Setting:
 
     @property
     def standing(self) -> str:
-        """ "baseline" and "lossy" settings stand beside the ranking, as in the verdicts; "" for all others."""
+        """What stands beside the ranking, as in the verdicts: "baseline" or "lossy"; empty for all others."""
         if self.backend == BASELINE:
             return "baseline"
         return "" if _is_lossless(self.codec) else "lossy"

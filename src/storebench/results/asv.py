@@ -31,6 +31,7 @@ ASV_VERSION: Final = 2
 NOT_RESULTS: Final = ("benchmarks.json", "machine.json")
 
 _PATH: Final = re.compile(r"""(?<![\w.<>)])(?:~|[A-Za-z]:)?[/\\](?:[^\s'"/\\]+[/\\])*(?=[^\s'"/\\])""")
+_HOME: Final = re.compile(r"""(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^\s'"/\\]+""")
 _ONLY_A_PATH: Final = re.compile(r"""(['"]?)(?:~|[A-Za-z]:)?[/\\].*[/\\](.+)""")
 
 
@@ -220,7 +221,8 @@ def neutralise(data: Mapping[str, Any], *, env_name: str, commit: str, machine: 
 def _finite(value: Any) -> Any:
     """Return null for an infinite result: `asv publish` 0.6.6 never ends on one (its step detection)."""
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        items = [_finite(item) for item in value]
+        return None if all(item is None for item in items) else items
     return None if isinstance(value, float) and math.isinf(value) else value
 
 
@@ -231,7 +233,7 @@ def _without_paths(value: Any) -> Any:
         return [_without_paths(item) for item in value]
     if isinstance(value, str):
         whole = _ONLY_A_PATH.fullmatch(value)
-        return whole[1] + whole[2] if whole else _PATH.sub("", value)
+        return whole[1] + whole[2] if whole else _PATH.sub("", _HOME.sub("~", value))
     return value
 
 

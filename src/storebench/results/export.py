@@ -50,14 +50,14 @@ MARKDOWN_COLUMNS: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = Mappin
 """What the Markdown table shows: column → heading and how a number is written."""
 
 
-def export(frame: pd.DataFrame, format: str, target: Path | None = None) -> str | None:
+def export(frame: pd.DataFrame, kind: str, target: Path | None = None) -> str | None:
     """Write the tidy table in another format.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         As `load_results` gives it.
-    format : str
+    kind : str
         "csv": shapes as 64x64x64, samples separated by blanks, missing values empty. "parquet": shapes and samples as
         lists. "json": an object with `schema_version` and `rows`, missing values null. "markdown": the columns of
         `MARKDOWN_COLUMNS`, with units.
@@ -72,20 +72,20 @@ def export(frame: pd.DataFrame, format: str, target: Path | None = None) -> str 
     Raises
     ------
     UnknownNameError
-        If there is no such format.
+        If there is no such kind.
     UsageError
         If Parquet, which is no text, was asked for without a file.
     MissingDependencyError
         If Parquet needs pyarrow and it is not installed.
     """
-    if format not in FORMATS:
-        raise unknown_name("export format", format, FORMATS)
-    if format == "parquet":
+    if kind not in FORMATS:
+        raise unknown_name("export kind", kind, FORMATS)
+    if kind == "parquet":
         if target is None:
             raise UsageError("parquet is no text: give a file to write, as in --output results.parquet")
         _write(target, _parquet(frame))
         return None
-    text = {"csv": _csv, "json": _json, "markdown": _markdown}[format](frame)
+    text = {"csv": _csv, "json": _json, "markdown": _markdown}[kind](frame)
     if target is None:
         return text
     _write(target, text)
@@ -129,8 +129,10 @@ def _markdown(frame: pd.DataFrame) -> str:
     """Return a GitHub table of the columns in which anything is known."""
     shown = [name for name in MARKDOWN_COLUMNS if name in frame and frame[name].notna().any()]
     lines = [[MARKDOWN_COLUMNS[name][0] for name in shown], ["---"] * len(shown)]
-    for record in plain_records(frame[shown]):
-        lines.append(["" if record[name] is None else MARKDOWN_COLUMNS[name][1](record[name]) for name in shown])
+    lines += [
+        ["" if record[name] is None else MARKDOWN_COLUMNS[name][1](record[name]) for name in shown]
+        for record in plain_records(frame[shown])
+    ]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
 
 

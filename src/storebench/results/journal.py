@@ -1,7 +1,6 @@
 """The journal: JSON Lines with what asv's files cannot hold. Appended while measuring, compacted when published.
 
-docs/results.md describes the lines. Several processes may write one journal: each line is one `write` on a descriptor
-opened for appending, which Linux does not interleave.
+docs/results.md describes the lines. Several processes may write one journal: each line is one `write` in append mode.
 """
 
 from __future__ import annotations
@@ -14,11 +13,23 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from storebench.errors import ResultsError, StorageError
-from storebench.records import SCHEMA_VERSION, Environment, Row, Sample, environment_from_json, row_from_json, to_json
+from storebench.grid import Shape
+from storebench.records import (
+    SCHEMA_VERSION,
+    DatasetRecord,
+    Environment,
+    Row,
+    Sample,
+    dataset_from_json,
+    environment_from_json,
+    row_from_json,
+    sample_from_json,
+    to_json,
+)
 from storebench.results.files import mend_end, write_atomically
 
 _UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
-"""Schema version → the step that turns a line of that version into one of the next. Empty: there is only version 1."""
+"""Schema version → the step that turns its lines into those of the next. Empty: there is only version 1."""
 
 _Key = tuple[str, str]
 _FACTS: Final = tuple(f.name for f in fields(Row) if f.name not in ("case", "status", "reason", "samples"))
@@ -56,6 +67,10 @@ class Journal:
     def append_environment(self, environment: Environment) -> None:
         """Append an environment; rows and samples refer to its id."""
         self._append({"kind": "environment", "id": environment.id, "environment": to_json(environment)})
+
+    def append_dataset(self, dataset: DatasetRecord) -> None:
+        """Append what is known of an image; cases refer to it by name, shape, dtype and seed."""
+        self._append({"kind": "dataset", "dataset": to_json(dataset)})
 
     def append_row(self, environment: Environment, row: Row, origin: Origin | None = None) -> None:
         """Append what is known of a case; its samples may follow on lines of their own."""
@@ -139,9 +154,13 @@ class JournalWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalContent:
-    """What one or several journals hold: environments by id, rows by (environment id, case id), what was left out."""
+    """What one or several journals hold: environments by id, datasets, rows by (environment id, case id), what was left out.
+
+    Datasets are known by name, shape, dtype and seed; of two with the same the last one counts.
+    """
 
     environments: Mapping[str, Environment]
+    datasets: Mapping[tuple[str, Shape, str, int | None], DatasetRecord]
     rows: Mapping[tuple[str, str], JournalRow]
     warnings: tuple[JournalWarning, ...] = ()
 
@@ -177,6 +196,7 @@ class _Merger:
     def __init__(self) -> None:
         self.warnings: list[JournalWarning] = []
         self._environments: dict[str, Environment] = {}
+        self._datasets: dict[tuple[str, Shape, str, int | None], DatasetRecord] = {}
         self._rows: dict[_Key, JournalRow] = {}
         self._samples: dict[_Key, dict[Sample, None]] = {}
         self._first_sample: dict[_Key, tuple[Path, int]] = {}
@@ -184,6 +204,9 @@ class _Merger:
     def take(self, line: Mapping[str, Any], where: tuple[Path, int]) -> None:
         if line["kind"] == "environment":
             self._environments[line["id"]] = environment_from_json(line["environment"])
+        elif line["kind"] == "dataset":
+            dataset = dataset_from_json(line["dataset"])
+            self._datasets[dataset.key] = dataset
         elif line["kind"] == "row":
             new = _journal_row(line)
             key = (new.environment_id, new.row.case.id)
@@ -191,7 +214,7 @@ class _Merger:
             self._rows[key] = _merge(self._rows[key], new) if key in self._rows else new
         elif line["kind"] == "sample":
             key = (line["environment_id"], line["case_id"])
-            self._samples.setdefault(key, {})[Sample(**line["sample"])] = None
+            self._samples.setdefault(key, {})[sample_from_json(line["sample"])] = None
             self._first_sample.setdefault(key, where)
         else:
             raise ResultsError(f"there is no kind of line called {line['kind']!r}")
@@ -206,7 +229,9 @@ class _Merger:
             k: replace(entry, row=replace(entry.row, samples=tuple(self._samples[k])))
             for k, entry in self._rows.items()
         }
-        return JournalContent(environments=self._environments, rows=rows, warnings=(*self.warnings, *lost))
+        return JournalContent(
+            environments=self._environments, datasets=self._datasets, rows=rows, warnings=(*self.warnings, *lost)
+        )
 
 
 def _lines(path: Path, warnings: list[JournalWarning]) -> list[tuple[int, dict[str, Any]]]:
@@ -277,6 +302,7 @@ def write_compact(content: JournalContent, path: Path) -> None:
     lines = []
     for environment_id, environment in sorted(content.environments.items()):
         lines.append({"kind": "environment", "id": environment_id, "environment": to_json(environment)})
+    lines += [{"kind": "dataset", "dataset": to_json(d)} for _, d in sorted(content.datasets.items(), key=str)]
     for (environment_id, _), entry in sorted(content.rows.items()):
         *others, last = entry.measured_as or ((None, None),)
         for benchmark, params in others:

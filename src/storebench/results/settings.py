@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -24,11 +25,6 @@ def group_keys(frame: pd.DataFrame, names: list[str]) -> pd.Series[Any]:
     return pd.Series(texts, index=frame.index, dtype="str")
 
 
-def _first(column: pd.Series[Any]) -> Any:
-    known = column.dropna()
-    return known.iloc[0] if len(known) else None
-
-
 def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting, dataset and environment: size and times side by side.
 
@@ -41,23 +37,11 @@ def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
         of the settings have; `n_ok`, `n_not_ok`, `reason`: how many cases gave a number, and the first reason of those
         that did not. Settings that gave none stay in the table.
     """
-    keys = group_keys(frame, PLACE + SETTING)
-    records = []
-    for _, rows in frame.groupby(keys, sort=False):
-        ok = rows[rows["status"] == "ok"]
-        refused = rows.loc[rows["status"] != "ok", "reason"].dropna()
-        stored = ok.sort_values(
-            "operation", key=lambda names: names == "encode", kind="stable"
-        )  # a store before bare blocks
-        record = {name: rows.iloc[0][name] for name in PLACE + SETTING}
-        record |= {to: _first(stored[name]) for to, name in _SIZES.items()}
-        record |= {_time_name(row): row["median_s"] for _, row in ok.dropna(subset=["median_s"]).iterrows()}
-        record |= {
-            "n_ok": len(ok),
-            "n_not_ok": len(rows) - len(ok),
-            "reason": refused.iloc[0] if len(refused) else None,
-        }
-        records.append(record)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    needed = [*PLACE, *SETTING, *TASK, *_SIZES.values(), "status", "reason", "median_s"]
+    for key, row in zip(group_keys(frame, PLACE + SETTING), frame[needed].to_dict("records"), strict=True):
+        groups.setdefault(key, []).append({str(name): value for name, value in row.items()})
+    records = [_record(rows) for rows in groups.values()]
     times = sorted(
         {name for record in records for name in record if name.endswith("_s")}, key=lambda n: (n[0] != "w", n)
     )
@@ -68,7 +52,18 @@ def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _time_name(row: pd.Series[Any]) -> str:
+def _record(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the one line of a setting."""
+    ok = [row for row in rows if row["status"] == "ok"]
+    stored = sorted(ok, key=lambda row: row["operation"] == "encode")  # a store before bare blocks
+    record = {name: rows[0][name] for name in PLACE + SETTING}
+    record |= {to: next((row[name] for row in stored if not pd.isna(row[name])), None) for to, name in _SIZES.items()}
+    record |= {_time_name(row): row["median_s"] for row in ok if not pd.isna(row["median_s"])}
+    refused = [row["reason"] for row in rows if row["status"] != "ok" and not pd.isna(row["reason"])]
+    return record | {"n_ok": len(ok), "n_not_ok": len(rows) - len(ok), "reason": refused[0] if refused else None}
+
+
+def _time_name(row: Mapping[str, Any]) -> str:
     parts = [row["operation"], *([row["pattern"]] if row["operation"] == "read" else [])]
     parts += ["cold"] if row["cache"] == "cold" else []
     parts += ["durable"] if row["durability"] == "durable" else []

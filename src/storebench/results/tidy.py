@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 
-from storebench.records import Environment, Row, to_json
+from storebench.records import Environment, Row
 from storebench.results.intervals import low_confidence, median_interval
 from storebench.units import MIB
 
@@ -62,7 +63,10 @@ def tidy_row(row: Row, environment: Environment | None = None, *, environment_id
     """
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     for record in (row.case, row):
-        values |= {name: value for name, value in to_json(record).items() if name in values}
+        for field in fields(record):
+            if field.name in values:
+                value = getattr(record, field.name)
+                values[field.name] = list(value) if isinstance(value, tuple) else value
     if row.status != "ok":  # nothing was found in a store: what was asked tells the rows apart
         values["chunk_shape"] = _list_or_none(row.chunk_shape or row.case.chunk_shape)
         values["shard_shape"] = _list_or_none(row.shard_shape or row.case.shard_shape)

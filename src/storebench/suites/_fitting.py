@@ -6,6 +6,7 @@ parameters whichever tier is asked for, or asv would throw its results away.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,12 @@ def _ids(grid: Grid) -> set[tuple[str, str]]:
     return {(grid.suite, grid.case(*values).id) for values in grid.combinations()}
 
 
+@functools.cache
+def _is_available(backend: str) -> bool:
+    """Tell whether a backend's libraries are installed; finding out takes milliseconds, and many cases ask."""
+    return get_backend(backend).why_unavailable() is None
+
+
 def why_impossible(case: Case) -> str | None:
     """Return None where a case can be measured, else one sentence that says why not.
 
@@ -97,7 +104,7 @@ def why_impossible(case: Case) -> str | None:
         parse_pattern(case.pattern).requests(Target(request.level_shapes, case.axes))
     except UsageError as error:
         return str(error)
-    if backend.why_unavailable() is not None:
+    if not _is_available(case.backend):
         return None
     sentence = backend.why_unsupported(Location(_NOWHERE.with_suffix(backend.suffix)), request)
     if sentence is None and case.operation in ("encode", "decode"):

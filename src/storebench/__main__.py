@@ -1,0 +1,5 @@
+"""``python -m storebench``."""
+
+from storebench.cli import main
+
+main()

@@ -1,0 +1,105 @@
+"""`run`, `quick`, and what is made of their results: `report` and `export`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from storebench import campaign
+from storebench.campaign import Outcome, Plan, Progress
+from storebench.cli import quick
+
+Run = Callable[..., Result]
+
+
+def test_a_dry_run_shows_the_plan_and_makes_nothing(run: Run, tmp_path: Path) -> None:
+    result = run("run", "--suite", "open", "--dry-run")
+    assert result.exit_code == 0
+    assert "measurements of" in " ".join(result.stderr.split())
+    plan = json.loads(run("run", "--suite", "open", "--suite", "size", "--passes", "2", "--dry-run", "--json").stdout)
+    assert plan["suites"] == ["open", "size"]
+    assert plan["n_measurements"] > plan["n_cases"] > 0
+    assert all(name.split(".")[0] in ("open", "size") for name in plan["benchmarks"])
+    assert not (tmp_path / "results").exists()
+
+
+def fake(n_failed: int = 0, *, interrupted: bool = False) -> Callable[..., Outcome]:
+    def run_campaign(plan: Plan, *, on_progress: Callable[[Progress], None], resume: bool = False) -> Outcome:
+        on_progress(Progress(1, 4, None, "read[zarr,64^3]"))
+        failures = (("read/npy[x]", "voxel 3 differs"),) * n_failed
+        return Outcome(
+            result_files=(), n_ok=3, n_failed=n_failed, n_skipped=0, interrupted=interrupted, failures=failures
+        )
+
+    return run_campaign
+
+
+def test_a_failed_case_is_told_and_ends_with_4(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "run_campaign", fake(7))
+    result = run("run", "--suite", "open", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["n_failed"] == 7
+    assert "Failed: read/npy[x]: voxel 3 differs" in result.stderr
+    assert "2 more" in result.stderr
+    assert "read[zarr,64^3]" in result.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "run_campaign", fake(interrupted=True))
+    result = run("run", "--suite", "open", "--suite", "size", "--passes", "2", "--machine", "my lab")
+    assert result.exit_code == 130
+    assert "storebench run --suite open --suite size --passes 2 --machine 'my lab' --resume" in " ".join(
+        result.stderr.split()
+    )
+
+
+def test_run_report_export(run: Run, tmp_path: Path) -> None:
+    done = run("run", "--suite", "open", "--passes", "1", "--machine", "lab", "--json")
+    assert done.exit_code == 0, done.output
+    outcome = json.loads(done.stdout)
+    assert outcome["n_ok"] == outcome["plan"]["n_cases"]
+    assert all((tmp_path / path).is_file() for path in outcome["result_files"])
+
+    report = json.loads(run("report", "-o", "page", "--json").stdout)
+    assert report["n_rows"] == outcome["n_ok"]
+    assert (tmp_path / report["report"]).read_text().startswith("<!doctype html>")
+    assert all((tmp_path / file).is_file() for file in report["files"])
+
+    table = json.loads(run("export", "results", "--format", "json").stdout)
+    assert len(table["rows"]) == outcome["n_ok"]
+    assert run("export", "--format", "csv").stdout.count("\n") == outcome["n_ok"] + 1
+    assert run("export", "--format", "csv", "-o", "t.csv").stdout == ""
+    assert (tmp_path / "t.csv").read_text().startswith("case_id,")
+
+
+@pytest.mark.slow
+def test_quick_on_a_users_image(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "MEASURING_LIMIT_S", 0.0)  # it ends after the first pass
+    np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))
+    result = run("quick", "img[1].npy", "--machine", "lab")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "40x41x42 uint16" in said
+    assert "assumed" in said
+    assert "Plan:" in said
+    assert "Setting" in result.stdout
+    assert "blosc-zstd-3-shuffle" in result.stdout
+    assert "*" in result.stdout
+    assert "storebench run --dataset 'img[1].npy' --tier core" in result.stdout
+    table = [line for line in result.stdout.splitlines() if "/" not in line]
+    assert max(map(len, table)) <= 80
+    assert (tmp_path / "reports" / "index.html").is_file()
+    assert list((tmp_path / "results" / "lab").glob("*.jsonl"))
+
+
+def test_a_large_image_is_sampled(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "run_campaign", fake(interrupted=True))
+    np.lib.format.open_memmap(tmp_path / "large.npy", mode="w+", dtype="uint16", shape=(300, 500, 500)).flush()
+    result = run("quick", "large.npy", "--machine", "lab")
+    assert "spread tiles" in " ".join(result.stderr.split())
+    assert "% of the voxels" in " ".join(result.stderr.split())

@@ -1,0 +1,238 @@
+"""The page: builds from any table, shows the table's own numbers, escapes every name, and is the same for the same input."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from storebench.analysis import verdict
+from storebench.report import build_report
+from storebench.results.frame import tidy_frame
+from storebench.units import MISSING, bytes_text, ratio_text, seconds_text
+
+from ._tables import ENVIRONMENT, rows, table
+
+ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
+NASTY = ("</script><b>x", "a[b]", "$x_{1}$ & \"quoted\" 'too'", "<!-- <script>")
+
+
+class _Page(HTMLParser):
+    """Collects what the tests ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def _data(page: str) -> dict[str, Any]:
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert match
+    data: dict[str, Any] = json.loads(match[1])
+    return data
+
+
+def _column(data: dict[str, Any], name: str) -> list[str | None]:
+    values, ranks = data["columns"][name]
+    return [None if rank is None else values[rank] for rank in ranks]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("report")
+    files = build_report(table(), ENVIRONMENTS, folder)
+    return files.index.read_text(encoding="utf-8"), folder
+
+
+def test_every_figure_is_there_in_three_formats(built: tuple[str, Path]) -> None:
+    page, folder = built
+    names = {path.name for path in (folder / "figures").iterdir()}
+    figures = ("formats", "tradeoff", "chunks", "amplification", "voxels")
+    kinds = {f"{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")}
+    assert names == kinds
+    assert all(f'href="figures/{name}"' in page for name in kinds)
+    from PIL import Image
+
+    with Image.open(folder / "figures" / "formats.png") as image:
+        assert min(image.info["dpi"]) >= 200
+
+
+def test_same_input_same_bytes(built: tuple[str, Path], tmp_path: Path) -> None:
+    page, folder = built
+    shuffled = table().sample(frac=1.0, random_state=3)
+    again = build_report(shuffled, ENVIRONMENTS, tmp_path)
+    assert again.index.read_text(encoding="utf-8") == page
+    for path in again.figures:
+        assert path.read_bytes() == (folder / "figures" / path.name).read_bytes(), path.name
+
+
+def test_nothing_comes_from_the_network(built: tuple[str, Path]) -> None:
+    page, _ = built
+    for tag, attributes in _Page(page).tags:
+        for name in ("src", "href", "xlink:href", "action", "poster"):
+            value = attributes.get(name) or ""
+            assert not re.match(r"(https?:)?//", value) or tag == "a", (tag, value)
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+
+
+def test_ids_are_unique_and_pictures_have_words(built: tuple[str, Path]) -> None:
+    page, _ = built
+    tags = _Page(page).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    pictures = [attributes for tag, attributes in tags if tag == "svg"]
+    assert len(pictures) == 5
+    assert all(a["role"] == "img" and len(a["aria-label"] or "") > 20 for a in pictures)
+    assert sum(tag == "table" for tag, _ in tags) == sum(tag == "caption" for tag, _ in tags)
+
+
+def test_the_numbers_are_the_tables(built: tuple[str, Path]) -> None:
+    page, _ = built
+    frame = table()
+    data = _data(page)
+    assert data["n_rows"] == len(frame)
+    missing = [None if pd.isna(value) else value for value in frame["median_s"]]
+    assert _column(data, "Median") == [None if value is None else seconds_text(value) for value in missing]
+    sizes = [None if pd.isna(value) else bytes_text(int(value)) for value in frame["stored_bytes"]]
+    assert _column(data, "Size") == sizes
+    ratios = [None if pd.isna(value) else ratio_text(value) for value in frame["compression_ratio"]]
+    assert _column(data, "Ratio") == ratios
+    assert "PNG holds 2-D images" in _column(data, "Reason")
+    # ranks sort as the numbers do
+    ranks = data["columns"]["Median"][1]
+    known = sorted((value, rank) for value, rank in zip(missing, ranks, strict=True) if value is not None)
+    assert [rank for _, rank in known] == sorted(rank for _, rank in known)
+
+
+def test_the_answer_is_analysis_own(built: tuple[str, Path]) -> None:
+    page, _ = built
+    text = html.unescape(re.sub(r"<[^>]+>", "", page))
+    findings = verdict(table()).findings
+    assert findings
+    for finding in findings:
+        body = finding.sentence.removeprefix(finding.place).lstrip(",: ").removeprefix(f"{finding.about}: ")
+        assert body in text
+
+
+def test_provenance_and_limits(built: tuple[str, Path]) -> None:
+    page, _ = built
+    for said in (
+        "test processor",
+        "with uncommitted changes",
+        "3f2a91c0",
+        "c-blosc",
+        "not proven",
+        "One machine",
+        "zyx",
+    ):
+        assert said in page
+
+
+def test_names_stay_names(tmp_path: Path) -> None:
+    frame = table()
+    names = frame["dataset"].tolist()
+    frame["dataset"] = [NASTY[0]] * len(names)
+    frame["backend"] = [
+        name if name.startswith("zarr3") else NASTY[1 + i % 3] for i, name in enumerate(frame["backend"])
+    ]
+    frame["reason"] = NASTY[3]
+    page = build_report(frame, ENVIRONMENTS, tmp_path, title=NASTY[0]).index.read_text(encoding="utf-8")
+    assert page.count("<script") == 2
+    assert page.count("</script>") == 2
+    assert "<b>x" not in page
+    assert set(_column(_data(page), "Dataset")) == {NASTY[0]}
+    assert set(NASTY[1:]) <= {*_column(_data(page), "Backend")}
+    assert html.escape("a[b]") in page
+    assert f"<h1>{html.escape(NASTY[0])}" in page
+
+
+def _odd_tables() -> dict[str, pd.DataFrame]:
+    full = table()
+    failed = full.assign(status="failed", reason="no", median_s=np.nan, ci95_low_s=np.nan, ci95_high_s=np.nan)
+    numberless = full.copy()
+    for name in (
+        "compression_ratio",
+        "read_amplification",
+        "fetched_bytes",
+        "asked_bytes",
+        "ci95_low_s",
+        "ci95_high_s",
+    ):
+        numberless[name] = pd.NA
+    return {
+        "empty": tidy_frame([]),
+        "no columns": pd.DataFrame(),
+        "one row": table(list(rows())[:1]),
+        "one read": table(list(rows())[1:2]),
+        "all failed": failed,
+        "only writes": full[full["operation"] == "write"],
+        "one sample each": table(list(rows(n_samples=1))),
+        "few columns": full[["dataset", "backend", "status", "median_s", "operation"]],
+        "nothing known": pd.DataFrame({"case_id": ["x", None]}),
+        "numbers missing": numberless,
+        "infinite": full.assign(throughput_mib_s=np.inf, compression_ratio=np.inf),
+        "zero seconds": full.assign(median_s=0.0),
+    }
+
+
+@pytest.mark.parametrize("name", _odd_tables())
+def test_odd_tables_build_and_invent_nothing(name: str, tmp_path: Path) -> None:
+    frame = _odd_tables()[name]
+    page = build_report(frame, {}, tmp_path).index.read_text(encoding="utf-8")
+    data = _data(page)
+    assert data["n_rows"] == len(frame)
+    body = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"\b(nan|NaN|None|inf|Infinity)\b", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+    if name in ("all failed", "no columns", "nothing known"):
+        assert "Median" not in data["columns"]
+        assert "Nothing was measured" in page
+
+
+def test_few_samples_are_marked(tmp_path: Path) -> None:
+    page = build_report(table(list(rows(n_samples=3))), {}, tmp_path).index.read_text(encoding="utf-8")
+    assert page.count('class="mark low"') > 10
+    assert any("low" in (text or "") for text in _column(_data(page), "Samples"))
+    assert "fewer than 8 samples" in page
+
+
+def test_five_thousand_rows_stay_small(tmp_path: Path) -> None:
+    one = table()
+    frame = pd.concat(
+        [one.assign(dataset=f"d{i % 3}", seed=i) for i in range(5000 // len(one) + 1)], ignore_index=True
+    )[:5000]
+    page = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    assert len(page.encode()) <= 1_000_000
+    assert page.count("<tr") < 2000
+    assert _data(page)["n_rows"] == 5000
+    assert MISSING in page
+
+
+def test_own_script_is_small() -> None:
+    import storebench.report
+
+    folder = Path(storebench.report.__file__).parent / "static"
+    assert sum(path.stat().st_size for path in folder.glob("*.js")) <= 15_000
+
+
+def test_no_format_library_is_imported() -> None:
+    code = (
+        "import sys, storebench.report\n"
+        "print([n for n in ('zarr', 'tifffile', 'imagecodecs', 'glymur', 'imageio', 'h5py', 'numcodecs') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,157 @@
+"""The journal: many writers, merged lines, damage that is named, compaction that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from storebench.errors import ResultsError, StorageError
+from storebench.records import Case, Environment, Row, Sample
+from storebench.results import journal as journal_module
+from storebench.results.journal import Journal, read_journal, write_compact
+
+CASE = Case(dataset="ct", shape=(8, 8, 8), dtype="uint16", axes="zyx", operation="read", backend="npy-numpy")
+ROW = Row(case=CASE, status="ok", format="npy", library="numpy", logical_bytes=1024)
+ENVIRONMENT = Environment(python="3.11.7", libraries={}, builds={}, machine={}, storebench="0.1.0", commit="c" * 40)
+KEY = (ENVIRONMENT.id, CASE.id)
+
+
+@dataclass(frozen=True)
+class Asker:
+    run: str | None = "r1"
+    benchmark: str | None = "b.time_x"
+    params: tuple[str, ...] | None = ("'a'",)
+
+
+def sample(number: float, process: str = "p") -> Sample:
+    return Sample(wall_s=number, open_s=None, cpu_s=0.0, started_at=number, process_id=process)
+
+
+def test_lines_of_one_case_are_merged(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "deep" / "x.jsonl")
+    journal.append_environment(ENVIRONMENT)
+    journal.append_sample(*KEY[:1], "r1", CASE.id, sample(1))
+    journal.append_row(ENVIRONMENT, replace(ROW, stored_bytes=10, n_files=3), Asker())
+    journal.append_row(
+        ENVIRONMENT, replace(ROW, status="failed", reason="why", stored_bytes=20), Asker(benchmark="b.time_y")
+    )
+    journal.append_row(ENVIRONMENT, replace(ROW, samples=(sample(2),)), Asker(run=None))
+    journal.append_sample(ENVIRONMENT.id, "r1", CASE.id, sample(3))
+    content = read_journal(journal.path)
+    entry = content.rows[KEY]
+    assert content.environments == {ENVIRONMENT.id: ENVIRONMENT}
+    assert (entry.row.status, entry.row.reason) == ("ok", None)
+    assert (entry.row.stored_bytes, entry.row.n_files, entry.row.logical_bytes) == (20, 3, 1024)
+    assert [s.wall_s for s in entry.row.samples] == [1, 2, 3]
+    assert (entry.run, entry.commit) == ("r1", "c" * 40)
+    assert entry.measured_as == (("b.time_y", ("'a'",)), ("b.time_x", ("'a'",)))
+    assert (entry.benchmark, entry.params) == ("b.time_x", ("'a'",))
+
+    compact = tmp_path / "y.jsonl"
+    write_compact(content, compact)
+    assert read_journal(compact) == content
+    assert read_journal(compact, journal.path).rows[KEY].row.samples == entry.row.samples
+    assert len(compact.read_text().splitlines()) == 3
+    text = compact.read_bytes()
+    write_compact(read_journal(compact), compact)
+    assert compact.read_bytes() == text
+
+
+def test_a_cut_off_last_line_is_reported_left_out_and_mended(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    Journal(path).append_row(ENVIRONMENT, ROW)
+    with path.open("a") as file:
+        file.write('{"schema_version": 1, "kind": "samp')
+    content = read_journal(path)
+    assert list(content.rows) == [KEY]
+    assert "line 2" in str(content.warnings[0])
+    Journal(path).append_sample(ENVIRONMENT.id, None, CASE.id, sample(1))
+    content = read_journal(path)
+    assert content.warnings == ()
+    assert len(content.rows[KEY].row.samples) == 1
+
+
+def test_a_file_of_one_cut_off_line_is_mended(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"kind"')
+    Journal(path).append_row(ENVIRONMENT, ROW)
+    assert list(read_journal(path).rows) == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "damaged"),
+        ("7", "object with kind"),
+        ('{"kind": "row", "schema_version": 99}', "newer storebench.*pip install"),
+        ('{"kind": "row", "schema_version": 0}', "not known"),
+        ('{"kind": "pear", "schema_version": 1}', "pear"),
+        ('{"kind": "sample", "schema_version": 1}', "environment_id.*missing"),
+        (
+            '{"kind": "sample", "schema_version": 1, "environment_id": "a", "case_id": "b", "sample": {"x": 1}}',
+            "x.jsonl, line 2",
+        ),
+    ],
+)
+def test_a_bad_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "x.jsonl"
+    journal = Journal(path)
+    journal.append_environment(ENVIRONMENT)
+    with path.open("a") as file:
+        file.write(line + "\n")
+    journal.append_row(ENVIRONMENT, ROW)
+    with pytest.raises(ResultsError, match=message) as caught:
+        read_journal(path)
+    assert "x.jsonl, line 2" in str(caught.value)
+
+
+def test_an_upgrade_step_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.jsonl"
+    Journal(path).append_row(ENVIRONMENT, ROW)
+    path.write_text(
+        path.read_text().replace('"schema_version": 1', '"schema_version": 0').replace('"n_files"', '"files"')
+    )
+    step = {0: lambda line: line | {"row": {("n_files" if k == "files" else k): v for k, v in line["row"].items()}}}
+    monkeypatch.setattr(journal_module, "_UPGRADES", step)
+    assert list(read_journal(path).rows) == [KEY]
+
+
+def test_samples_without_a_row_are_a_warning(tmp_path: Path) -> None:
+    Journal(tmp_path / "x.jsonl").append_sample("e", None, "case", sample(1))
+    content = read_journal(tmp_path / "x.jsonl")
+    assert content.rows == {}
+    assert "samples of case" in str(content.warnings[0])
+
+
+def test_several_processes_write_one_journal(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    Journal(path).append_row(ENVIRONMENT, ROW)
+    code = (
+        "import sys; from pathlib import Path; from storebench.records import Sample\n"
+        "from storebench.results.journal import Journal\n"
+        "j = Journal(Path(sys.argv[1]))\n"
+        "for i in range(200): j.append_sample(sys.argv[2], None, sys.argv[3], "
+        "Sample(wall_s=i, open_s=None, cpu_s=0.0, started_at=i, process_id=sys.argv[4]))\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), *KEY, str(n)]) for n in range(3)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert len(read_journal(path).rows[KEY].row.samples) == 600
+
+
+def test_what_cannot_be_written_or_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        Journal(tmp_path / "file" / "x.jsonl").append_environment(ENVIRONMENT)
+    with pytest.raises(ResultsError, match="cannot be read"):
+        read_journal(tmp_path / "no.jsonl")
+
+
+def test_every_line_says_its_schema(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "x.jsonl")
+    journal.append_environment(ENVIRONMENT)
+    assert json.loads(journal.path.read_text()).keys() == {"kind", "schema_version", "id", "environment"}

@@ -1,0 +1,277 @@
+"""The documentation is run: code blocks, links, and the tables that are made from the code.
+
+A block of `python` or `console` is executed. One that takes minutes, or needs what a test has not, says so where it
+begins, as in "```console no-run (four minutes)"; "console exit-2" is a command that has to end with that code.
+In the text below a command, "…" stands for anything, and times, speeds and versions are not compared.
+
+`python tests/test_docs.py` prints the table of backends for docs/formats.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storebench.backends import BACKENDS, Backend, WriteRequest
+from storebench.codecs import EXAMPLES, parse_codec
+from storebench.errors import UnknownNameError
+from storebench.stores import Location
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LANGUAGES = {"python", "console", "text", "make", "json", "toml"}
+RUN = {"python", "console"}
+MOST_NOT_RUN = 14
+"""Blocks that are not run: each one more is a promise that nobody keeps an eye on."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it begins, its language, what else its first line says, and its text."""
+
+    page: Path
+    line: int
+    language: str
+    info: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def is_run(self) -> bool:
+        return self.language in RUN and not self.info.startswith("no-run")
+
+    @property
+    def exit_code(self) -> int:
+        found = re.fullmatch(r"exit-(\d+)", self.info)
+        return int(found[1]) if found else 0
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for found in re.finditer(r"^( *)```(\S*)(.*)\n(?s:(.*?))^\1```$", text, re.MULTILINE):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Block(page, line, found[2], found[3].strip(), textwrap.dedent(found[4]))
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+CONSOLE = [block for block in BLOCKS if block.is_run and block.language == "console"]
+PYTHON = {page: [b for b in BLOCKS if b.page == page and b.is_run and b.language == "python"] for page in PAGES}
+
+
+def commands_of(block: Block) -> list[tuple[str, str]]:
+    """Return each command of a console block and the text that is shown below it."""
+    found: list[tuple[str, str]] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif found and not found[-1][1] and found[-1][0].endswith("\\"):
+            found[-1] = (found[-1][0][:-1] + line, "")
+        else:
+            assert found, f"{block.place}: output without a command"
+            found[-1] = (found[-1][0], found[-1][1] + line + "\n")
+    return found
+
+
+def comparable(text: str) -> str:
+    """Take out what differs from run to run, machine to machine and line width to line width."""
+    kept = [line for line in text.splitlines() if not re.match(r"(Read|Write|Encode|Decode|Open) ", line)]
+    text = " ".join(" ".join(kept).split())
+    return re.sub(r"(?<=[a-z]) \d+\.\d+(\.\w+)*(?=,| |$)", " #", text)
+
+
+def matches(shown: str, printed: str) -> bool:
+    parts = comparable(shown).split("…")
+    return re.fullmatch(".*".join(map(re.escape, parts)), comparable(printed)) is not None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder as a reader may have it: an image without axis names, and results of a few cases."""
+    import tifffile
+
+    from storebench.datasets.synthetic import make
+    from storebench.grid import Region
+    from storebench.measurement.images import image_of
+    from storebench.measurement.session import Origin, Session
+    from storebench.records import Case
+    from storebench.storage import Storage
+
+    made = tmp_path_factory.mktemp("docs")
+    scan = make("ct", shape=(40, 256, 256))
+    tifffile.imwrite(made / "my_image.tif", scan.read(Region.whole(scan.shape)), photometric="minisblack")
+    storage = Storage.open(made / "storage")
+    image = image_of(storage, "ct", (32, 64, 64), "uint16", 0)
+    journal = made / "results" / "lab-1" / "0123abcd-py3.jsonl"
+    for backend, chunks in (("npy-numpy", None), ("zarr3-zarrpython", (32, 32, 32)), ("tiff-tifffile", (1, 32, 32))):
+        for operation, pattern in (("read", "plane_xy"), ("read", "plane_xz"), ("write", "whole")):
+            case = Case(
+                dataset="ct",
+                shape=image.shape,
+                dtype="uint16",
+                axes="zyx",
+                operation=operation,
+                backend=backend,
+                chunk_shape=chunks,
+                pattern=pattern,
+            )
+            session = Session(case, image, storage, journal=journal, origin=Origin(run="docs"))
+            for _ in range(3):
+                session.prepare()
+                session.run()
+                session.conclude()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        patch.setenv("STOREBENCH_ROOT", str(made / "storage"))
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+            patch.delenv(name, raising=False)
+        yield made
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=lambda block: block.place)
+def test_console_blocks_run_and_print_what_is_shown(block: Block, folder: Path) -> None:
+    from click.testing import CliRunner
+
+    from storebench.cli import app
+
+    for command, shown in commands_of(block):
+        words = shlex.split(command)
+        assert words[0] == "storebench", f"{block.place}: only storebench is run here; mark the block no-run (why)"
+        done = CliRunner().invoke(app, words[1:], prog_name="storebench")
+        assert done.exit_code == block.exit_code, f"{block.place}: {command}\n{done.output}\n{done.exception!r}"
+        assert not shown or matches(shown, done.output), (
+            f"{block.place}: {command} prints\n{done.output}\nthe page shows\n{shown}"
+        )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if PYTHON[page]], ids=lambda page: page.name)
+def test_python_blocks_run_one_after_another(page: Path, folder: Path) -> None:
+    """A block that ends with an expression and is followed by a comment "# → value" must have that value."""
+    namespace: dict[str, object] = {}
+    for block in PYTHON[page]:
+        exec(compile(block.text, block.place, "exec"), namespace)  # noqa: S102 (our own pages)
+        for line in block.text.splitlines():
+            expression, arrow, value = line.partition("  # → ")
+            if arrow:
+                found = eval(expression, namespace)  # noqa: S307 (our own pages)
+                assert found == ast.literal_eval(value), f"{block.place}: {expression} is {found!r}"
+
+
+def test_every_block_says_what_it_is_and_few_are_not_run() -> None:
+    assert all(block.language in LANGUAGES for block in BLOCKS), [
+        b.place for b in BLOCKS if b.language not in LANGUAGES
+    ]
+    left_out = [block for block in BLOCKS if block.language in RUN and not block.is_run]
+    assert len(left_out) <= MOST_NOT_RUN, [block.place for block in left_out]
+    assert all(re.fullmatch(r"no-run \(.{4,}\)", block.info) for block in left_out), "say why: no-run (four minutes)"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors that GitHub makes of a page's headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\[[^\]]+\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), f"{page.name}: no {target}"
+        assert not anchor or anchor in anchors_of(there), f"{page.name}: no heading for {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_names_a_place_on_somebodys_machine(page: Path) -> None:
+    found = re.findall(r"(?<![\w.])/(?:home|root|tmp|work|opt|Users)/\S*", page.read_text())
+    assert not found
+
+
+_SHAPES = {2: (32, 48), 3: (16, 32, 48), 4: (2, 16, 32, 48), 5: (2, 2, 16, 32, 48)}
+_DTYPES = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float16", "float32", "float64"]
+_FLAGS = ("-predictor", "+crc32c")
+
+
+def takes(backend: Backend, n_axes: int, dtype: str, codec: str, *, levels: bool = False) -> bool:
+    request = WriteRequest(
+        shape=_SHAPES[n_axes],
+        dtype=np.dtype(dtype),
+        axes="tczyx"[-n_axes:],
+        codec=parse_codec(codec),
+        level_factors=((2,) * n_axes,) if levels else (),
+    )
+    return backend.why_unsupported(Location(Path("image" + backend.suffix)), request) is None
+
+
+def families_of(backend: Backend, n_axes: int, codecs: list[str]) -> list[str]:
+    """Return the families of codecs, with what may be added in brackets: "zstd-N[-predictor]"."""
+    found: dict[str, str] = {}
+    for codec in codecs:
+        bare = codec.removesuffix("+crc32c").removesuffix("-predictor")
+        name = "blosc-…" if bare.startswith("blosc-") else re.sub(r"-\d+$", "-N", bare)
+        found.setdefault(name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, bare + flag)))
+    return list(found.values())
+
+
+def adds(backend: Backend, n_axes: int, codec: str) -> bool:
+    try:
+        return takes(backend, n_axes, "uint8", codec)
+    except UnknownNameError:
+        return False
+
+
+def backend_row(backend: Backend) -> str:
+    """Return a backend's line of the table in docs/formats.md, found by asking it."""
+    codecs = [c for c in EXAMPLES if any(takes(backend, n, "uint8", c) for n in _SHAPES)]
+    n_axes = [n for n in _SHAPES if any(takes(backend, n, "uint8", c) for c in codecs)]
+    dtypes = [d for d in _DTYPES if any(takes(backend, n_axes[0], d, c) for c in codecs)]
+    levels = any(takes(backend, n, "uint8", codecs[0], levels=True) for n in n_axes)
+    cells = [
+        f"`{backend.name}`",
+        backend.format,
+        ", ".join(backend.distributions),
+        str(n_axes[0]) if len(n_axes) == 1 else f"{n_axes[0]} to {n_axes[-1]}",
+        "all integers and floats" if dtypes == _DTYPES else ", ".join(dtypes),
+        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], codecs)),
+        "yes" if backend.partial_read else "no",
+        "several" if levels else "one",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def backends_table() -> str:
+    heads = ["Backend", "Format", "Libraries", "Axes", "Voxels", "Codecs", "Reads a part alone", "Levels"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *map(backend_row, BACKENDS.values())])
+
+
+def test_the_table_of_backends_is_what_the_code_does() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text()
+    assert backends_table() in page, "python tests/test_docs.py prints the table for docs/formats.md"
+
+
+def test_every_dataset_and_suite_is_documented() -> None:
+    from storebench.datasets import list_datasets
+    from storebench.suites import SUITES
+
+    data, method = (ROOT / "docs" / "data.md").read_text(), (ROOT / "docs" / "method.md").read_text()
+    assert [entry.name for entry in list_datasets() if f"`{entry.name}`" not in data] == []
+    assert [suite for suite in SUITES if f"`{suite}`" not in method] == []
+
+
+if __name__ == "__main__":
+    os.write(1, (backends_table() + "\n").encode())

@@ -1,0 +1,210 @@
+"""The curated cases: each can be measured, each is there once, and a larger tier only adds."""
+
+from __future__ import annotations
+
+import keyword
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from storebench.backends import BACKENDS
+from storebench.errors import UnknownNameError, UsageError
+from storebench.grid import Shape
+from storebench.suites import COUNTED, GRIDS, SUITES, TIERS, Grid, Subject, Tier, fit_layout, grids_of, why_impossible
+
+_SHAPES = {
+    "yx": (1000, 1200),
+    "zyx": (100, 200, 300),
+    "tczyx": (2, 2, 32, 256, 256),
+}
+_DTYPES = ("uint8", "uint16", "float32", "int32")
+_ODD = [
+    Subject("small", (20, 30, 40), "uint8"),
+    Subject("small", (20, 30, 40), "float32"),
+    Subject("tiny", (2, 3, 4), "uint16"),
+    Subject("tiny", (3, 4), "uint16", axes="yx"),
+    Subject("one plane", (1, 300, 400), "uint16"),
+]
+_SUBJECTS = [
+    Subject("mine", shape, dtype, axes, None, "0123456789ab") for axes, shape in _SHAPES.items() for dtype in _DTYPES
+]
+
+
+def _subject_id(subject: Subject) -> str:
+    return f"{subject.name}-{'x'.join(map(str, subject.shape))}-{subject.dtype}"
+
+
+on_each_subject = pytest.mark.parametrize("subject", [*_SUBJECTS, *_ODD], ids=_subject_id)
+
+
+def _by_name(grids: Iterable[Grid]) -> dict[tuple[str, str], Grid]:
+    return {(grid.suite, grid.name): grid for grid in grids}
+
+
+def _case_ids(grids: Iterable[Grid]) -> Counter[tuple[str, str]]:
+    return Counter((grid.suite, grid.case(*values).id) for grid in grids for values in grid.combinations())
+
+
+def _impossible(grids: Iterable[Grid]) -> dict[str, str]:
+    cases = (grid.case(*values) for grid in grids for values in grid.combinations())
+    return {case.id: why for case in cases if (why := why_impossible(case)) is not None}
+
+
+def _check(grids: tuple[Grid, ...]) -> None:
+    """Hold what every list of grids must hold."""
+    assert len(_by_name(grids)) == len(grids)
+    assert [key for key, n in _case_ids(grids).items() if n > 1] == []
+    assert _impossible(grids) == {}
+    for grid in grids:
+        assert grid.name.isidentifier()
+        assert not keyword.iskeyword(grid.name)
+        assert grid.n_cases > 0
+        assert not [value for values in grid.params.values() for value in values if "," in value or " " in value]
+
+
+def test_every_grid_can_be_measured_and_is_there_once() -> None:
+    _check(GRIDS)
+
+
+def test_every_grid_says_why_it_is_there_and_what_it_is() -> None:
+    for grid in GRIDS:
+        assert grid.question.endswith(("?", "."))
+        assert grid.suite in SUITES
+        assert grid.tier in TIERS
+        assert grid.backend in BACKENDS
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_every_suite_has_smoke_and_core_grids(suite: str) -> None:
+    assert {"smoke", "core"} <= {grid.tier for grid in grids_of("full", suites=(suite,))}
+
+
+def test_core_has_300_timed_cases() -> None:
+    timed = tuple(suite for suite in SUITES if suite not in COUNTED)
+    assert sum(grid.n_cases for grid in grids_of("core", suites=timed)) >= 300
+
+
+def test_every_backend_with_a_first_library_is_measured() -> None:
+    measured = {grid.backend for grid in grids_of("core")}
+    assert {name for name in BACKENDS if name not in measured} <= {"jp2stack-glymur", "jp2stack-imagecodecs"}
+
+
+def test_tiers_only_add() -> None:
+    smoke, core, full = (_by_name(grids_of(tier)) for tier in TIERS)
+    assert smoke.items() < core.items() < full.items()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_methods_time_the_operation_or_track_what_is_counted(suite: str) -> None:
+    for grid in grids_of("smoke", suites=(suite,)):
+        counted = tuple(f"track_{metric}" for metric in COUNTED.get(suite, ()))
+        assert grid.methods == (counted or (f"time_{grid.operation}",))
+
+
+@on_each_subject
+def test_core_on_another_image(subject: Subject) -> None:
+    grids = grids_of("core", subject=subject)
+    _check(grids)
+    assert {grid.subject for grid in grids} == {subject}
+    assert {grid.backend for grid in grids} >= {"npy-numpy", "zarr3-zarrpython", "tiff-tifffile"}
+    assert not _by_name(grids).keys() & _by_name(GRIDS).keys()
+
+
+@on_each_subject
+def test_a_class_on_another_image_has_the_same_parameters_in_every_tier_that_has_it(subject: Subject) -> None:
+    smoke, core, full = (_by_name(grids_of(tier, subject=subject)) for tier in TIERS)
+    for small, large in ((smoke, core), (core, full)):
+        shared = small.keys() & large.keys()
+        assert {key: small[key] for key in shared} == {key: large[key] for key in shared}
+        missing = _case_ids(small.values()).keys() - _case_ids(large.values()).keys()
+        assert missing == set()
+
+
+@on_each_subject
+def test_quick_on_any_image(subject: Subject) -> None:
+    grids = grids_of("quick", subject=subject)
+    _check(grids)
+    assert {grid.backend for grid in grids} >= {"npy-numpy", "zarr3-zarrpython", "tiff-tifffile"}
+    assert {grid.operation for grid in grids} == {"read", "write"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "axes", "backends"),
+    [
+        ("uint16", "yx", {"png-imageio", "jp2-imageio"}),
+        ("float32", "yx", set()),
+        ("int32", "yx", set()),
+        ("uint16", "zyx", {"tiffstack-tifffile"}),
+        ("float32", "zyx", {"tiffstack-tifffile"}),
+        ("uint8", "tczyx", set()),
+    ],
+)
+def test_quick_takes_the_formats_that_hold_the_image(dtype: str, axes: str, backends: set[str]) -> None:
+    grids = grids_of("quick", subject=Subject("mine", _SHAPES[axes], dtype, axes))
+    assert {grid.backend for grid in grids} == backends | {"npy-numpy", "zarr3-zarrpython", "tiff-tifffile"}
+
+
+def test_two_images_of_one_name_have_two_sets_of_classes() -> None:
+    one, other = (
+        {g.name for g in grids_of("quick", subject=Subject("a.tif", (64, 64), "uint8", "yx", None, k))}
+        for k in ("1", "2")
+    )
+    assert not one & other
+
+
+def test_a_suite_alone_has_the_same_grids_as_among_all() -> None:
+    subject = _ODD[0]
+    among_all = [grid for grid in grids_of("core", subject=subject) if grid.suite == "write"]
+    assert list(grids_of("core", suites=("write",), subject=subject)) == among_all
+
+
+@pytest.mark.parametrize(
+    ("tier", "suites", "words"),
+    [("cor", (), "Did you mean core"), ("core", ("reads",), "Did you mean read"), ("quick", (), "measures one image")],
+)
+def test_a_wrong_name_is_a_sentence(tier: Tier, suites: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        grids_of(tier, suites=suites)
+
+
+def test_a_wrong_suite_is_an_unknown_name() -> None:
+    with pytest.raises(UnknownNameError, match="storebench list suites"):
+        grids_of("core", suites=("nope",))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "chunks", "shards"),
+    [
+        ("default", (10, 20, 30), None, None),
+        ("plane", (10, 20, 30), (1, 20, 30), None),
+        ("plane", (20, 30), (20, 30), None),
+        ("64x64x64", (128, 128, 128), (64, 64, 64), None),
+        ("64x64x64", (20, 30, 100), (20, 30, 64), None),
+        ("64x64x64", (2, 3, 128, 128, 128), (1, 1, 64, 64, 64), None),
+        ("64x64x64", (100, 100), (64, 64), None),
+        ("256x256", (9, 300, 300), (1, 256, 256), None),
+        ("32x32x32-in-128x128x128", (128, 128, 128), (32, 32, 32), (128, 128, 128)),
+        ("32x32x32-in-128x128x128", (100, 100, 100), (32, 32, 32), (128, 128, 128)),
+        ("32x32x32-in-128x128x128", (40, 40, 40), (32, 32, 32), (64, 64, 64)),
+        ("32x32x32-in-128x128x128", (20, 30, 40), (20, 30, 32), (20, 30, 64)),
+        ("32x32x32-in-128x128x128", (200, 200, 200), (32, 32, 32), (128, 128, 128)),
+    ],
+)
+def test_a_layout_fits_the_image(text: str, shape: Shape, chunks: Shape | None, shards: Shape | None) -> None:
+    assert fit_layout(text, shape) == (chunks, shards)
+
+
+def test_why_impossible_says_why() -> None:
+    (grid,) = (g for g in GRIDS if g.suite == "read" and g.name == "SmokePngImageioPlane")
+    floats = grid.on(Subject("mine", (100, 100), "float32", "yx"))
+    assert why_impossible(floats.case("default", "png-6", "whole")) == (
+        "png-imageio cannot hold float32; it holds uint8, uint16"
+    )
+
+
+def test_subjects_have_a_dtype_that_numpy_knows() -> None:
+    for grid in GRIDS:
+        assert np.dtype(grid.subject.dtype).name == grid.subject.dtype
+        assert len(grid.subject.axes) == len(grid.subject.shape)
