@@ -35,7 +35,7 @@ def common(tmp_path_factory: pytest.TempPathFactory):
 
 def may_be_missing(grid: Grid, method: str) -> bool:
     """A run of bytes has no chunks; what OpenJPEG reads through glymur, and decodes of a single tile, cannot be counted."""
-    return (grid.backend, method) == ("npy-numpy", "track_chunks_touched") or grid.backend == "jp2-glymur"
+    return (grid.backend, method) == ("npy-numpy", "track_chunks_touched") or "glymur" in grid.backend
 
 
 def tiny(grid: Grid) -> Grid:
@@ -99,26 +99,10 @@ def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(
     config = json.loads((ROOT / "asv.conf.json").read_text())
     config |= {"repo": str(ROOT), "benchmark_dir": str(ROOT / "benchmarks"), "results_dir": str(tmp_path / "results")}
     (tmp_path / "asv.conf.json").write_text(json.dumps(config))
-    machine = [
-        "machine",
-        "--yes",
-        "--machine",
-        "m",
-        "--os",
-        "o",
-        "--arch",
-        "a",
-        "--cpu",
-        "c",
-        "--num_cpu",
-        "1",
-        "--ram",
-        "1",
-    ]
+    machine = "machine --yes --machine m --os o --arch a --cpu c --num_cpu 1 --ram 1".split()
     for arguments in (machine, ["check", "-E", "existing"], ["run", "-E", "existing", "-b", "just-discover"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "asv", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
-        )
+        command = [sys.executable, "-m", "asv", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
     smoke = {f"{grid.suite}.{grid.name}.{method}" for grid in grids_of("smoke") for method in grid.methods}

@@ -44,8 +44,7 @@ def test_id_leaves_out_what_has_its_default_and_names_the_rest() -> None:
         seed=None,
     )
     assert other.id == (
-        "read/zarr3-zarrpython/chunks-4x4x4/shards-8x8x8/zstd-3/plane_xz/seed-None/cache-cold/threads-1/"
-        "ct-8x9x10-uint16"
+        "read/zarr3-zarrpython/chunks-4x4x4/shards-8x8x8/zstd-3/plane_xz/cache-cold/threads-1/ct-8x9x10-uint16"
     )
     assert "," not in other.id
 

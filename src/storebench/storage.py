@@ -138,8 +138,15 @@ class Storage:
 
     def entries(self) -> list[tuple[float, int, Path]]:
         """Return last use (seconds since 1970), size in bytes and folder of each entry, the oldest first."""
-        folders = [folder for kind in _KINDS for folder in (self.root / kind).glob("[!.]*")]
-        return sorted((folder.stat().st_mtime, folder_bytes(folder), folder) for folder in folders)
+        found = []
+        for kind in _KINDS:
+            for folder in (self.root / kind).glob("[!.]*"):
+                try:
+                    used_at = folder.stat().st_mtime
+                except FileNotFoundError:  # another process has just removed it
+                    continue
+                found.append((used_at, folder_bytes(folder), folder))
+        return sorted(found)
 
     def n_entries(self) -> int:
         """Return the number of stored entries."""

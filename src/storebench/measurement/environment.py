@@ -114,7 +114,9 @@ def _commit() -> tuple[str | None, bool | None]:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+            # no lock: a user may be committing in the same clone at this moment
+            command = ["git", "--no-optional-locks", *arguments]
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None

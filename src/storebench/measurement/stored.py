@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+import storebench.backends
 from storebench.backends import Backend, StoredAs, WriteRequest, write_array
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import VerificationError
@@ -90,7 +93,15 @@ def stored_image_of(
         If what is read back is not what was written, or not within the codec's bound.
     """
     asked = dataclasses.asdict(request) | {"dtype": request.dtype.name}
-    key = content_key({"image": image.key, "backend": backend.name, "request": asked, "versions": dict(versions)})
+    key = content_key(
+        {
+            "image": image.key,
+            "backend": backend.name,
+            "request": asked,
+            "versions": dict(versions),
+            "code": _writers_hash(),
+        }
+    )
     folder = storage.entry("stores", key)
     if folder is None:
         storage.require_free(2 * math.prod(request.shape) * request.dtype.itemsize)
@@ -99,6 +110,16 @@ def stored_image_of(
             (new / _FACTS).write_text(json.dumps(facts))
         folder = storage.root / "stores" / key
     return _load(folder, backend, request)
+
+
+@functools.cache
+def _writers_hash() -> str:
+    """Return a hash of the code that writes: a mended writer must not find its old stores."""
+    package = Path(storebench.backends.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _write_and_verify(backend: Backend, location: Location, request: WriteRequest, image: Image) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
             pattern=few,
             slow=not smoke and backend.startswith("jp2"),
         )
+    for backend in () if smoke else ("jp2stack-glymur", "jp2stack-imagecodecs"):
+        why = "Does it matter which library calls OpenJPEG?"
+        yield _read(tier, backend, why, subject, codec=("jp2-lossless",), pattern=("plane_xy", "plane_xz"), slow=True)
     chunks = ("32x32x32", "64x64x64") if smoke else ("16x16x16", "32x32x32", "64x64x64", "128x128x128", "plane")
     for backend in ("zarr2-zarrpython", "zarr3-zarrpython"):
         yield _read(

@@ -1,4 +1,4 @@
-"""The facts of a measurement: case, sample, row, environment. Frozen, and JSON both ways.
+"""The facts of a measurement: case, sample, row, environment, dataset. Frozen.
 
 What was not measured is None (null in JSON), never 0.
 """
@@ -10,12 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
-from storebench.errors import ResultsError, UsageError
+from storebench.errors import UsageError
 from storebench.grid import Layout, Shape
-
-_T = TypeVar("_T")
 
 SCHEMA_VERSION: Final = 1
 """Version of the records' JSON. A new field of `Row` raises it, with an upgrade step in results.journal."""
@@ -105,7 +103,7 @@ class Case:
             parts.append(self.pattern)
         for name, key in _ID_KEYS.items():
             value = getattr(self, name)
-            if value != _DEFAULTS[name]:
+            if value is not None and value != _DEFAULTS[name]:
                 parts.append(f"{key}-{value}")
         parts.append(f"{self.dataset}-{'x'.join(map(str, self.shape))}-{self.dtype}")
         return "/".join(parts)
@@ -235,7 +233,7 @@ class Environment:
     @property
     def id(self) -> str:
         """Ten hex digits that differ where anything above differs."""
-        text = json.dumps(to_json(self), sort_keys=True)
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property
@@ -286,88 +284,3 @@ class DatasetRecord:
     def key(self) -> tuple[str, Shape, str, int | None]:
         """What a case names its image by."""
         return self.name, self.shape, self.dtype, self.seed
-
-
-def to_json(record: Any) -> dict[str, Any]:
-    """Return a record as plain JSON values: tuples become arrays, None stays null."""
-    return json.loads(json.dumps(_plain(record), allow_nan=False))  # type: ignore[no-any-return]
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _shape_or_none(value: Any) -> Shape | None:
-    return None if value is None else tuple(value)
-
-
-def case_from_json(data: Mapping[str, Any]) -> Case:
-    """Return the case that `to_json` wrote.
-
-    Raises
-    ------
-    ResultsError
-        If a field is missing or unknown.
-    """
-    shapes = {name: _shape_or_none(data.get(name)) for name in ("shape", "chunk_shape", "shard_shape")}
-    return _build(Case, {**data, **shapes})
-
-
-def sample_from_json(data: Mapping[str, Any]) -> Sample:
-    """Return the sample that `to_json` wrote.
-
-    Raises
-    ------
-    ResultsError
-        If a field is missing or unknown.
-    """
-    return _build(Sample, data)
-
-
-def row_from_json(data: Mapping[str, Any]) -> Row:
-    """Return the row that `to_json` wrote.
-
-    Raises
-    ------
-    ResultsError
-        If a field is missing or unknown.
-    """
-    shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape")}
-    samples = tuple(sample_from_json(sample) for sample in data.get("samples", ()))
-    return _build(Row, {**data, **shapes, "case": case_from_json(data["case"]), "samples": samples})
-
-
-def dataset_from_json(data: Mapping[str, Any]) -> DatasetRecord:
-    """Return the dataset's record that `to_json` wrote.
-
-    Raises
-    ------
-    ResultsError
-        If a field is missing or unknown.
-    """
-    lists = {name: tuple(data.get(name) or ()) for name in ("shape", "autocorrelation")}
-    return _build(DatasetRecord, {**data, **lists})
-
-
-def environment_from_json(data: Mapping[str, Any]) -> Environment:
-    """Return the environment that `to_json` wrote.
-
-    Raises
-    ------
-    ResultsError
-        If a field is missing or unknown.
-    """
-    return _build(Environment, data)
-
-
-def _build(kind: type[_T], data: Mapping[str, Any]) -> _T:
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise ResultsError(f"this is no {kind.__name__} of schema version {SCHEMA_VERSION}: {error}") from error
