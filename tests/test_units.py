@@ -133,3 +133,9 @@ def test_bytes_as_text_are_read_back(n_bytes: int) -> None:
 @pytest.mark.parametrize(("shape", "text"), [((64, 1, 7), "64x1x7"), (None, "–")])
 def test_shape(shape: tuple[int, ...] | None, text: str) -> None:
     assert units.shape_text(shape) == text
+
+
+def test_a_column_has_one_unit() -> None:
+    assert units.bytes_column([979 * 1024, 1024**2, None, 3 * 1024**2]) == ["0.956 MiB", "1.00 MiB", "–", "3.00 MiB"]
+    assert units.seconds_column([273e-6, 3.06e-3, 0.131, float("nan")]) == ["0.273 ms", "3.06 ms", "131 ms", "–"]
+    assert units.seconds_column([None]) == ["–"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from storebench.errors import UsageError
@@ -31,6 +33,24 @@ def is_missing(value: float | None) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+_SECONDS_UNITS: Final = ((1e-6, "us"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
+_SECONDS_LIMITS: Final = ((0.9995e-3, 0), (0.9995, 1), (119.5, 2), (5400.0, 3))
+_BYTES_UNITS: Final = ((1, "B"), (KIB, "KiB"), (MIB, "MiB"), (GIB, "GiB"), (1024**4, "TiB"))
+
+
+def _in_unit(value: float, unit: tuple[float, str]) -> str:
+    factor, name = unit
+    return f"{value:.0f} B" if name == "B" else f"{_significant(value / factor)} {name}"
+
+
+def _seconds_unit(seconds: float) -> tuple[float, str]:
+    return _SECONDS_UNITS[next((index for limit, index in _SECONDS_LIMITS if abs(seconds) < limit), 4)]
+
+
+def _bytes_unit(n_bytes: float) -> tuple[float, str]:
+    return next((unit for unit in _BYTES_UNITS if abs(n_bytes) < 999.5 * unit[0]), _BYTES_UNITS[-1])
+
+
 def seconds_text(seconds: float | None) -> str:
     """Write a duration: 3 significant digits, in us, ms, s, min or h.
 
@@ -39,14 +59,7 @@ def seconds_text(seconds: float | None) -> str:
     seconds : float or None
         Duration in seconds; None and NaN mean "not measured".
     """
-    if seconds is None or is_missing(seconds):
-        return MISSING
-    for limit, factor, unit in ((0.9995e-3, 1e6, "us"), (0.9995, 1e3, "ms"), (119.5, 1.0, "s")):
-        if abs(seconds) < limit:
-            return f"{_significant(seconds * factor)} {unit}"
-    if seconds < 5400:
-        return f"{_significant(seconds / 60)} min"
-    return f"{_significant(seconds / 3600)} h"
+    return MISSING if seconds is None or is_missing(seconds) else _in_unit(seconds, _seconds_unit(seconds))
 
 
 def bytes_text(n_bytes: float | None) -> str:
@@ -57,14 +70,25 @@ def bytes_text(n_bytes: float | None) -> str:
     n_bytes : float or None
         Bytes; None and NaN mean "not measured".
     """
-    if n_bytes is None or is_missing(n_bytes):
-        return MISSING
-    value = float(n_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(value) < 999.5:
-            return f"{value:.0f} B" if unit == "B" else f"{_significant(value)} {unit}"
-        value /= 1024
-    return f"{_significant(value)} TiB"
+    return MISSING if n_bytes is None or is_missing(n_bytes) else _in_unit(n_bytes, _bytes_unit(n_bytes))
+
+
+def seconds_column(values: Sequence[float | None]) -> list[str]:
+    """Write durations for one column of a table: all in the unit that suits their median."""
+    return _column(values, _seconds_unit)
+
+
+def bytes_column(values: Sequence[float | None]) -> list[str]:
+    """Write numbers of bytes for one column of a table: all in the unit that suits their median."""
+    return _column(values, _bytes_unit)
+
+
+def _column(values: Sequence[float | None], unit_of: Callable[[float], tuple[float, str]]) -> list[str]:
+    known = [value for value in values if value is not None and not is_missing(value)]
+    unit = unit_of(statistics.median(known)) if known else None
+    return [
+        MISSING if unit is None or value is None or is_missing(value) else _in_unit(value, unit) for value in values
+    ]
 
 
 def ratio_text(ratio: float | None) -> str:

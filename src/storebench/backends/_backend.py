@@ -156,6 +156,10 @@ class Backend(Protocol):
     def partial_read(self) -> bool:
         """Whether reading a region can leave the rest of the image unread or undecoded."""
 
+    @property
+    def makes_levels(self) -> bool:
+        """Whether a reader offers smaller levels that the format makes by itself and nobody has to write."""
+
     def why_unavailable(self) -> str | None:
         """Return None where the backend can work here, else a sentence with the command that installs what is missing."""
 

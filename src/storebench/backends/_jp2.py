@@ -88,6 +88,7 @@ class Jp2Backend(ABC):
     library: str
     distributions: tuple[str, ...]
     partial_read: bool
+    makes_levels = True
     format = "jp2"
     suffix = ".jp2"
     extra = None

@@ -22,6 +22,7 @@ class Jp2Imagecodecs(Jp2InMemory):
     name = "jp2-imagecodecs"
     library = "imagecodecs"
     distributions = ("imagecodecs",)
+    makes_levels = False  # the wavelet does, but imagecodecs decodes the full size only
 
     def _why_not_tiled(self, request: WriteRequest) -> str | None:
         if request.codec.ratio is not None:

@@ -34,6 +34,7 @@ class NpyNumpy:
     suffix = ".npy"
     extra = None
     partial_read = True
+    makes_levels = False
 
     def why_unavailable(self) -> str | None:
         """Return None: NumPy is always there."""

@@ -40,6 +40,7 @@ class PngImageio:
     suffix = ".png"
     extra = None
     partial_read = False
+    makes_levels = False
 
     def why_unavailable(self) -> str | None:
         """Return None where imageio and Pillow are installed."""

@@ -46,6 +46,7 @@ class Stack:
         self.library = inner.library
         self.distributions = inner.distributions
         self.extra = inner.extra
+        self.makes_levels = inner.makes_levels
         self.partial_read = True  # planes that a region does not touch are never opened
 
     def why_unavailable(self) -> str | None:

@@ -34,6 +34,7 @@ class TiffTifffile:
     suffix = ".tiff"
     extra = None
     partial_read = True
+    makes_levels = False
 
     def why_unavailable(self) -> str | None:
         """Return None where tifffile and imagecodecs are installed."""

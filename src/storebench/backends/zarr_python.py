@@ -48,6 +48,7 @@ class ZarrPython:
     distributions = ("zarr", "numcodecs")
     extra = None
     partial_read = True
+    makes_levels = False
     several_levels = False
 
     def why_unavailable(self) -> str | None:

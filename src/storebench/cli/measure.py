@@ -100,7 +100,8 @@ def _say(output: Output, row: dict[str, Any]) -> None:
 def row_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Return a measured row as labels and texts, without what was not measured."""
     image = f"{row['dataset']}, {shape_text(row['shape'])} {row['dtype']}, axes {row['axes']}"
-    layout = f"chunks {shape_text(row['chunk_shape'])}" if row["chunk_shape"] else "not chunked"
+    one_piece = row["chunk_shape"] is None or tuple(row["chunk_shape"]) == tuple(row["shape"])
+    layout = "in one piece" if one_piece else f"chunks {shape_text(row['chunk_shape'])}"
     shards = f", shards {shape_text(row['shard_shape'])}" if row["shard_shape"] else ""
     what = row["operation"] + (f" {row['pattern']}" if row["operation"] == "read" else "")
     lines = [
@@ -109,36 +110,29 @@ def row_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         (what.capitalize(), _time_text(row)),
     ]
     if not is_missing(row["stored_bytes"]):
-        files = (
-            ""
-            if is_missing(row["n_files"])
-            else f" in {count_text(row['n_files'])} {'file' if row['n_files'] == 1 else 'files'}"
-        )
-        lines.append(
-            ("Size", f"{bytes_text(row['stored_bytes'])}{files}, {ratio_text(row['compression_ratio'])} times smaller")
-        )
+        files = "" if is_missing(row["n_files"]) else f" in {_counted(row['n_files'], 'file')}"
+        ratio = f"compression ratio {ratio_text(row['compression_ratio'])}"
+        lines.append(("Size", f"{bytes_text(row['stored_bytes'])}{files}, {ratio}"))
     if not is_missing(row["voxels_decoded"]):
         asked, decoded = count_text(row["voxels_asked"]), count_text(row["voxels_decoded"])
         times = ratio_text(row["read_amplification"])
         lines.append(("Decoded", f"{asked} voxels asked, {decoded} decoded: {times} times as many"))
     if not is_missing(row["fetched_bytes"]):
-        requests = "1 request" if row["requests"] == 1 else f"{count_text(row['requests'])} requests"
-        lines.append(("Fetched", f"{bytes_text(row['fetched_bytes'])} in {requests}"))
+        lines.append(("Fetched", f"{bytes_text(row['fetched_bytes'])} in {_counted(row['requests'], 'request')}"))
     if not is_missing(row["max_abs_error"]):
-        lines.append(
-            (
-                "Checked",
-                "every voxel came back equal"
-                if row["max_abs_error"] == 0
-                else f"largest error {ratio_text(row['max_abs_error'])}",
-            )
-        )
+        exact = row["max_abs_error"] == 0
+        checked = "every voxel came back equal" if exact else f"largest error {row['max_abs_error']:g}"
+        lines.append(("Checked", checked))
     return lines
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"1 {thing}" if n == 1 else f"{count_text(n)} {thing}s"
 
 
 def _time_text(row: dict[str, Any]) -> str:
     low, high = row["ci95_low_s"], row["ci95_high_s"]
     interval = "" if is_missing(low) else f" (95 % interval {seconds_text(low)} to {seconds_text(high)}"
-    samples = f"{len(row['samples_s'] or ())} samples"
+    samples = _counted(len(row["samples_s"] or ()), "sample")
     speed = "" if is_missing(row["throughput_mib_s"]) else f", {throughput_text(row['throughput_mib_s'])}"
     return f"{seconds_text(row['median_s'])}{interval}{', ' if interval else ' ('}{samples}){speed}"

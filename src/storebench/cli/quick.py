@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,15 @@ from storebench.cli._options import command, json_option, storage_option
 from storebench.cli._output import Output, text_width
 from storebench.cli._table import Column, table_text
 from storebench.errors import MeasurementError
-from storebench.units import MIB, bytes_text, is_missing, ratio_text, seconds_text, shape_text
+from storebench.units import (
+    MIB,
+    bytes_column,
+    is_missing,
+    ratio_text,
+    seconds_column,
+    seconds_text,
+    shape_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,11 +203,11 @@ def settings_columns(settings: pd.DataFrame) -> list[Column]:
     records = [{str(name): value for name, value in record.items()} for record in ordered.to_dict("records")]
     columns = [
         Column(title="Setting", cells=[setting_text(record) for record in records], wraps=True),
-        _numbers("Size", records, "stored_bytes", bytes_text),
-        _numbers("Ratio", records, "ratio", ratio_text, largest=True),
+        _numbers("Size", records, "stored_bytes", bytes_column),
+        _numbers("Ratio", records, "ratio", _ratios, largest=True),
     ]
     times = [name for name in settings.columns if name.endswith("_s")]
-    return columns + [_numbers(_time_title(name), records, name, seconds_text) for name in times]
+    return columns + [_numbers(_time_title(name), records, name, seconds_column) for name in times]
 
 
 def setting_text(record: dict[str, Any]) -> str:
@@ -218,10 +227,21 @@ def _time_title(name: str) -> str:
     return _TITLES.get(bare, bare.replace("_", " ").capitalize())
 
 
-def _numbers(title: str, records: list[dict[str, Any]], name: str, text: Any, *, largest: bool = False) -> Column:
+def _ratios(values: Sequence[float | None]) -> list[str]:
+    return [ratio_text(value) for value in values]
+
+
+def _numbers(
+    title: str,
+    records: list[dict[str, Any]],
+    name: str,
+    texts: Callable[[Sequence[float | None]], list[str]],
+    *,
+    largest: bool = False,
+) -> Column:
     values = [None if is_missing(record[name]) else float(record[name]) for record in records]
     ranked = {i: value for i, value in enumerate(values) if value is not None and records[i]["is_ranked"]}
     best = (max if largest else min)(ranked.values(), default=None)
     # Where all are equal nothing is best.
     marked = frozenset(i for i, value in ranked.items() if value == best and len(set(ranked.values())) > 1)
-    return Column(title=title, cells=[text(value) for value in values], align=">", best=marked)
+    return Column(title=title, cells=texts(values), align=">", best=marked)

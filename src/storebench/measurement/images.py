@@ -14,7 +14,7 @@ from storebench.datasets._dataset import Dataset, Fingerprint
 from storebench.datasets.fingerprint import fingerprint
 from storebench.errors import StorageError
 from storebench.grid import Region, Shape
-from storebench.records import DatasetRecord, dataset_from_json, to_json
+from storebench.records import SCHEMA_VERSION, DatasetRecord, dataset_from_json, to_json
 from storebench.storage import Storage, content_key
 from storebench.suites import Subject
 
@@ -107,7 +107,9 @@ def stored_image(storage: Storage, dataset: Dataset) -> Image:
     known = {"name": dataset.name, "shape": dataset.shape, "dtype": dataset.dtype.name, "axes": dataset.axes}
     # A file's voxels are looked at each time: the file may have changed under its name.
     prints = fingerprint(dataset) if dataset.seed is None else None
-    key = content_key(known | {"seed": dataset.seed, "sha256": prints.sha256 if prints else None})
+    key = content_key(
+        known | {"schema_version": SCHEMA_VERSION, "seed": dataset.seed, "sha256": prints.sha256 if prints else None}
+    )
     if storage.entry("datasets", key) is None:
         voxels = materialise(dataset)
         storage.require_free(2 * voxels.nbytes)

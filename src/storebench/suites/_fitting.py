@@ -18,13 +18,14 @@ from storebench.access import Target, parse_pattern
 from storebench.backends import WriteRequest, get_backend
 from storebench.codecs import parse_codec
 from storebench.errors import UsageError
-from storebench.grid import Layout
+from storebench.grid import Layout, Shape
 from storebench.levels import level_factors
 from storebench.records import Case
 from storebench.stores import Location
 from storebench.suites._grid import Grid, Subject
 
 _NOWHERE: Final = Path("image")
+_SMALLEST_LEVEL: Final = 32
 
 
 def fitted(grids_by_tier: Sequence[Iterable[Grid]], subject: Subject) -> tuple[Grid, ...]:
@@ -79,6 +80,15 @@ def _ids(grid: Grid) -> set[tuple[str, str]]:
     return {(grid.suite, grid.case(*values).id) for values in grid.combinations()}
 
 
+def _own_levels(shape: Shape) -> tuple[Shape, ...]:
+    """Return the smaller levels that a wavelet is sure to have: those of sizes that halve evenly and stay a tile's worth."""
+    levels = []
+    while all(n % 2 == 0 and n >= 2 * _SMALLEST_LEVEL for n in shape):
+        shape = tuple(n // 2 for n in shape)
+        levels.append(shape)
+    return tuple(levels)
+
+
 @functools.cache
 def _is_available(backend: str) -> bool:
     """Tell whether a backend's libraries are installed; finding out takes milliseconds, and many cases ask."""
@@ -101,7 +111,8 @@ def why_impossible(case: Case) -> str | None:
             level_factors=level_factors(case.axes, case.shape, case.n_levels),
             stack_axis=case.stack_axis,
         )
-        parse_pattern(case.pattern).requests(Target(request.level_shapes, case.axes))
+        levels = request.level_shapes + (_own_levels(case.shape) if backend.makes_levels else ())
+        parse_pattern(case.pattern).requests(Target(levels, case.axes))
     except UsageError as error:
         return str(error)
     if not _is_available(case.backend):

@@ -183,6 +183,10 @@ def plane_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
     )
     for backend, layouts, codecs in rows:
         yield _read(tier, backend, why, subject, name="Plane", layout=layouts, codec=codecs, pattern=_PLANE_READS)
+    why = "JPEG 2000 holds its own smaller levels: are they cheap to read?"
+    for backend in ("jp2-glymur", "jp2-imageio"):
+        levels = ("viewport@1", "viewport@2", "viewport@3")
+        yield _read(tier, backend, why, subject, name="PlaneLevels", codec=("jp2-lossless",), pattern=levels)
 
 
 def other_subjects() -> Iterator[Grid]:
@@ -274,16 +278,18 @@ def quick(subject: Subject) -> Iterator[Grid]:
 
 
 def derived(reads: tuple[Grid, ...]) -> Iterator[Grid]:
-    """For each grid of reads: the write of the same settings, the codec alone, the open, and what is counted."""
+    """Yield what else the settings of each grid of reads are good for: write, open, and what is counted; each case once."""
+    seen: set[tuple[str, str]] = set()
     for grid in reads:
         settings = {name: values for name, values in grid.params.items() if name != "pattern"}
-        yield replace(grid, suite="traffic", slow=False)
-        yield replace(grid, suite="size", operation="write", params=settings, slow=False)
-        yield replace(grid, suite="write", operation="write", params=settings)
-        yield replace(
-            grid,
-            suite="open",
-            operation="open",
-            params={name: values[:1] for name, values in settings.items()},
-            slow=False,
-        )
+        first = {name: values[:1] for name, values in settings.items()}
+        for other in (
+            replace(grid, suite="traffic", slow=False),
+            replace(grid, suite="size", operation="write", params=settings, slow=False),
+            replace(grid, suite="write", operation="write", params=settings),
+            replace(grid, suite="open", operation="open", params=first, slow=False),
+        ):
+            ids = {(other.suite, other.case(*values).id) for values in other.combinations()}
+            if not ids <= seen:
+                seen |= ids
+                yield other
