@@ -30,6 +30,35 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("storebench")
 
+NO_DATA = "no test data"
+"""What the reason of a skip for want of the real volumes begins with: the one skip that CI allows."""
+
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what is skipped and not allowed to be."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if NO_DATA not in reason:
+            _skipped.append(f"{report.nodeid}: {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of CI that skipped something: there everything is installed."""
+    if os.environ.get("STOREBENCH_NO_SKIPS") and _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which skips made it fail."""
+    if os.environ.get("STOREBENCH_NO_SKIPS") and _skipped:
+        terminalreporter.section("skipped, and nothing may be skipped here (STOREBENCH_NO_SKIPS)", red=True)
+        for line in _skipped:
+            terminalreporter.write_line(line)
+
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -56,7 +85,7 @@ def test_data() -> Path:
     """The folder of real volumes: STOREBENCH_TEST_DATA, or ../shared/data beside the repository."""
     folder = Path(os.environ.get("STOREBENCH_TEST_DATA", _REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"no test data in {folder}; set STOREBENCH_TEST_DATA to the folder that holds hoa_heart.zarr")
+        pytest.skip(f"{NO_DATA} in {folder}; set STOREBENCH_TEST_DATA to the folder that holds hoa_heart.zarr")
     return folder
 
 
@@ -67,7 +96,7 @@ def heart(test_data: Path) -> NDArray:
 
     path = test_data / "hoa_heart.zarr"
     if not path.is_dir():
-        pytest.skip(f"{path} is missing; set STOREBENCH_TEST_DATA to the folder that holds it")
+        pytest.skip(f"{NO_DATA}: {path} is missing; set STOREBENCH_TEST_DATA to the folder that holds it")
     volume = np.asarray(zarr.open_array(zarr.storage.LocalStore(path, read_only=True), mode="r", zarr_format=2)[...])
     assert volume.shape == (120, 120, 139)
     assert volume.dtype == np.uint8

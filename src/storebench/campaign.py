@@ -25,7 +25,7 @@ from storebench.errors import NothingSelectedError, ResultsError
 from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image
 from storebench.records import Case, Environment
-from storebench.results.journal import read_journal
+from storebench.results.journal import JournalRow, read_journal
 from storebench.storage import Storage, content_key
 from storebench.suites import COUNTED, Grid, Tier, grids_of
 from storebench.units import MIB
@@ -212,10 +212,8 @@ def _estimate_s(plan: Plan, grids: list[Grid]) -> float:
             case = grid.case(*values)
             one_call = known.get(case.id) or _guess_s(case)
             n_processes = _processes(grid, plan.passes)
-            n_calls = n_processes * (
-                2 if grid.slow or grid.suite in COUNTED else 1 + SAMPLES_PER_PASS
-            )  # with the warm-up
-            seconds += n_processes * _PROCESS_S + n_calls * one_call
+            n_calls = 2 if grid.slow or grid.suite in COUNTED else 1 + SAMPLES_PER_PASS  # the warm-up is one more
+            seconds += n_processes * (_PROCESS_S + n_calls * one_call)
     return seconds
 
 
@@ -314,12 +312,22 @@ class _Clock:
 
 
 def _outcome(folder: AsvFolder, files: tuple[Path, ...], interrupted: bool) -> Outcome:
-    rows = [merged.row for merged in read_journal(folder.journal).rows.values()] if folder.journal.exists() else []
+    entries = read_journal(folder.journal).rows.values() if folder.journal.exists() else ()
+    lost = [] if interrupted else [entry.row for entry in entries if _lost(entry)]
+    rows = [entry.row for entry in entries if not _lost(entry)]
+    failed = [(row.case.id, row.reason or "") for row in rows if row.status == "failed"]
+    failed += [(row.case.id, "no call came to its end: stopped after the time limit, or crashed") for row in lost]
     return Outcome(
         result_files=files,
         n_ok=sum(row.status == "ok" for row in rows),
-        n_failed=sum(row.status in ("failed", "timeout") for row in rows),
+        n_failed=len(failed),
         n_skipped=sum(row.status == "skipped" for row in rows),
         interrupted=interrupted,
-        failures=tuple((row.case.id, row.reason or "") for row in rows if row.status in ("failed", "timeout")),
+        failures=tuple(failed),
     )
+
+
+def _lost(entry: JournalRow) -> bool:
+    """Tell whether a case was begun to be timed and never gave a sample."""
+    timed = any(".time_" in benchmark for benchmark, _ in entry.measured_as)
+    return entry.row.status == "ok" and timed and not entry.row.samples

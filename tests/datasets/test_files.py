@@ -24,7 +24,6 @@ from storebench.datasets import FileDataset, materialise, open_file
 from storebench.errors import DataError, MissingDependencyError, UsageError
 from storebench.grid import Region
 
-SHARED_DATA = Path(os.environ.get("STOREBENCH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 VOLUME = (np.arange(5 * 70 * 90, dtype=np.uint32) * 2654435761 >> 16).astype(np.uint16).reshape(5, 70, 90)
 FIVE_AXES = np.arange(2 * 3 * 4 * 20 * 30, dtype=np.uint16).reshape(2, 3, 4, 20, 30)
 COLOUR = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
@@ -504,16 +503,13 @@ class TestZarr:
         with pytest.raises(DataError, match=r"a\.zarr"):
             materialise(open_file(tmp_path / "a.zarr"))
 
-    def test_the_heart_is_only_read(self, tmp_path: Path) -> None:
-        heart = SHARED_DATA / "hoa_heart.zarr"
-        if not heart.is_dir():
-            pytest.skip("no hoa_heart.zarr: set STOREBENCH_TEST_DATA to the folder that holds it")
-        copy = tmp_path / heart.name
-        shutil.copytree(heart, copy)
+    def test_the_heart_is_only_read(self, heart: NDArray, test_data: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "hoa_heart.zarr"
+        shutil.copytree(test_data / copy.name, copy)
         before = listing(tmp_path)
         dataset = open_file(copy)
         assert (dataset.shape, dataset.dtype, dataset.axes) == ((120, 120, 139), np.uint8, "zyx")
-        check(dataset, zarr.open_array(heart, mode="r")[...])
+        check(dataset, heart)
         assert listing(tmp_path) == before
 
 

@@ -6,6 +6,8 @@ need (numpy, pandas, zarr, asv, rich …) inside their functions.
 
 from __future__ import annotations
 
+import signal
+
 from storebench.cli._group import CommandEntry, StorebenchGroup
 from storebench.cli._options import make_group
 
@@ -30,4 +32,6 @@ app: StorebenchGroup = make_group(COMMANDS)
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    # Ended by `kill` as by Ctrl-C: asv is ended too, and what was measured is kept.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app.main(prog_name="storebench")

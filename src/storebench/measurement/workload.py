@@ -93,12 +93,12 @@ class Workload:
         self._open_s = None if self._opened_at is None else self._opened_at - start
 
     def conclude(self) -> Sample:
-        """Tidy up outside the clock, and return the sample."""
+        """Tidy up outside the clock, and return the sample; its digits end where the clocks' do, at 1 ns."""
         return Sample(
-            wall_s=self._wall_s,
-            open_s=self._open_s,
-            cpu_s=self._cpu_s,
-            started_at=self._started_at,
+            wall_s=round(self._wall_s, 9),
+            open_s=None if self._open_s is None else round(self._open_s, 9),
+            cpu_s=round(self._cpu_s, 9),
+            started_at=round(self._started_at, 3),
             process_id=process_id(),
         )
 
