@@ -15,6 +15,7 @@ import pandas as pd
 
 from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
+from storebench.grid import Shape
 from storebench.results.intervals import Interval, low_confidence, median_interval
 from storebench.results.settings import PLACE, SETTING, TASK, group_keys, summarise_settings, timed_rows
 from storebench.results.tidy import throughput
@@ -134,8 +135,7 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     ok = frame[frame["status"] == "ok"]
     ranked = ok[ok["codec"].map(_is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
     findings: list[Verdict] = []
-    for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):
-        place = _place_text(rows.iloc[0])
+    for place, rows in ranked.groupby(place_texts(frame).loc[ranked.index], sort=False):
         findings += _smallest(rows, place)
         for _, task_rows in rows.groupby(group_keys(rows, TASK)):
             findings += _fastest(task_rows, place)
@@ -224,9 +224,35 @@ def _is_lossless(codec: str) -> bool:
         return False  # of another tool's codec nothing is known
 
 
+def place_texts(frame: pd.DataFrame) -> pd.Series[str]:
+    """Name for each row the image and the machine it was measured on.
+
+    Two environments of one machine, or two commits, are told apart; where there is one, it is not said.
+    """
+    texts = [_place_text(row) for _, row in frame.iterrows()]
+    keys: dict[str, set[str]] = {}
+    for text, key in zip(texts, group_keys(frame, PLACE), strict=True):
+        keys.setdefault(text, set()).add(key)
+    told_apart = [
+        text + _environment_text(row) if len(keys[text]) > 1 else text
+        for text, (_, row) in zip(texts, frame.iterrows(), strict=True)
+    ]
+    return pd.Series(told_apart, index=frame.index, dtype="str")
+
+
 def _place_text(row: pd.Series[Any]) -> str:
-    text = f"{row['dataset']} {shape_text(row['shape'])} {row['dtype']}"
+    text = f"{row['dataset']} {shape_text(_shape_or_none(row['shape']))} {row['dtype']}"
     return text if pd.isna(row["machine"]) else f"{text} on {row['machine']}"
+
+
+def _shape_or_none(value: Any) -> Shape | None:
+    """Return a shape, or None where pandas holds NaN for what is not known."""
+    return value if isinstance(value, tuple) else None
+
+
+def _environment_text(row: pd.Series[Any]) -> str:
+    commit = "" if pd.isna(row["commit"]) else f" at {row['commit'][:8]}"
+    return f"{commit} in {row['environment']} ({row['environment_id']})"
 
 
 def _task_text(row: pd.Series[Any]) -> str:

@@ -101,6 +101,34 @@ def storage_option(function: _F) -> _F:
     )(function)
 
 
+def results_option(function: _F) -> _F:
+    """Add --results."""
+    return _folder_option("--results", default="results", about="Results folder.")(function)
+
+
+def report_option(function: _F) -> _F:
+    """Add -o, --output: the folder of the report."""
+    return _folder_option("-o", "--output", "reports", default="reports", about="Folder of the report.")(function)
+
+
+def _folder_option(*names: str, default: str, about: str) -> Callable[[_F], _F]:
+    kind = click.Path(path_type=Path, file_okay=False)
+    return click.option(*names, type=kind, default=Path(default), show_default=True, metavar="FOLDER", help=about)
+
+
+def machine_option(function: _F) -> _F:
+    """Add --machine."""
+    about = "This machine's name in the results; left out: after its processor."
+    return click.option("--machine", metavar="NAME", help=about)(function)
+
+
+def axes_option(function: _F) -> _F:
+    """Add --axes."""
+    return click.option("--axes", metavar="NAMES", help="Axis names of a FILE that does not name them, as zyx.")(
+        function
+    )
+
+
 def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., Any]], click.Command]:
     """Return the decorator that makes a command of a function: the manners, and examples at the end of its help.
 

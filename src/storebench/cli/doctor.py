@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from storebench.cli._errors import GATE_FAILED
-from storebench.cli._options import command, json_option, storage_option
+from storebench.cli._options import command, json_option, results_option, storage_option
 from storebench.cli._output import Output, wrapped
 from storebench.cli.listing import backend_entries
 from storebench.errors import StorageError
@@ -52,14 +52,7 @@ class Check:
 @command("doctor", examples=("storebench doctor", "storebench doctor --strict --json"))
 @click.option("--strict", is_flag=True, help="End with exit code 1 where anything is not ok.")
 @storage_option
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    metavar="FOLDER",
-    help="Results folder to look into.",
-)
+@results_option
 @json_option
 @click.pass_obj
 def doctor_command(output: Output, *, strict: bool, storage: Path | None, results: Path, json: bool) -> None:

@@ -24,7 +24,15 @@ from storebench.cli._campaign import (
     take_image,
 )
 from storebench.cli._errors import INTERRUPTED, MEASURING_FAILED
-from storebench.cli._options import command, json_option, storage_option
+from storebench.cli._options import (
+    axes_option,
+    command,
+    json_option,
+    machine_option,
+    report_option,
+    results_option,
+    storage_option,
+)
 from storebench.cli._output import Output, text_width
 from storebench.cli._table import Column, table_text
 from storebench.errors import MeasurementError
@@ -64,24 +72,10 @@ _TITLES: Final = {
     examples=("storebench quick", "storebench quick my_image.tif", "storebench quick scan.zarr --axes zyx --json"),
 )
 @click.argument("file", required=False)
-@click.option("--axes", metavar="NAMES", help="Axis names of a FILE that does not name them, as zyx.")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    metavar="FOLDER",
-    help="Results folder.",
-)
-@click.option(
-    "--reports",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    metavar="FOLDER",
-    help="Folder of the report.",
-)
-@click.option("--machine", metavar="NAME", help="This machine's name in the results; left out: after its processor.")
+@axes_option
+@results_option
+@report_option
+@machine_option
 @storage_option
 @json_option
 @click.pass_obj

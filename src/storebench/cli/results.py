@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from storebench.cli._options import command, json_option
+from storebench.cli._options import command, json_option, report_option
 from storebench.cli._output import Output
 from storebench.errors import NothingSelectedError, UsageError
 from storebench.units import bytes_text, count_text
@@ -23,26 +23,18 @@ _RESULTS_HELP: Final = "RESULTS is a results folder; left out: ./results, else t
 
 @command("report", examples=("storebench report", "storebench report results/lab-1 -o reports/lab-1"))
 @click.argument("results", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
-    show_default=True,
-    help="Folder of the report.",
-)
+@report_option
 @click.option("--title", help="Heading of the page.")
 @json_option
 @click.pass_obj
-def report_command(output: Output, *, results: Path | None, folder: Path, title: str | None, json: bool) -> None:
+def report_command(output: Output, *, results: Path | None, reports: Path, title: str | None, json: bool) -> None:
     """Write the HTML report and its figures.
 
     RESULTS is a results folder; left out: ./results, else the baseline that comes
     with storebench.
     """
     frame, journal = load(output, results)
-    files = write_report(frame, journal, folder, title)
+    files = write_report(frame, journal, reports, title)
     if json:
         output.json({"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)})
     else:

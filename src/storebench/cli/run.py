@@ -19,7 +19,7 @@ from storebench.cli._campaign import (
     take_image,
 )
 from storebench.cli._errors import INTERRUPTED, MEASURING_FAILED
-from storebench.cli._options import command, json_option, storage_option
+from storebench.cli._options import axes_option, command, json_option, machine_option, results_option, storage_option
 from storebench.cli._output import Output
 
 if TYPE_CHECKING:
@@ -46,21 +46,14 @@ if TYPE_CHECKING:
     "--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; repeatable. storebench list suites."
 )
 @click.option("--dataset", metavar="NAME|FILE", help="Measure on this image instead of the suites' own.")
-@click.option("--axes", metavar="NAMES", help="Axis names of a FILE that does not name them, as zyx.")
+@axes_option
 @click.option(
     "--passes", type=click.IntRange(min=1), default=5, show_default=True, help="Separated passes; 2 samples each."
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run of the same options.")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    metavar="FOLDER",
-    help="Results folder.",
-)
-@click.option("--machine", metavar="NAME", help="This machine's name in the results; left out: after its processor.")
+@results_option
+@machine_option
 @storage_option
 @json_option
 @click.pass_context

@@ -110,7 +110,7 @@ def settings_table(view: View, *, several: bool = False) -> Table:
     view : View
         The dataset.
     several : bool
-        Name the machine too, since there is more than one view.
+        Name the machine and the environment too, since there is more than one view.
     """
     settings = view.settings
     columns = [
@@ -125,9 +125,8 @@ def settings_table(view: View, *, several: bool = False) -> Table:
     heads = [Cell(text=setting.backend, detail=" ".join(_rest(setting)), mark=setting.standing) for setting in settings]
     columns.append([Cell(text=times_text(setting.relative_read)) for setting in settings])
     patterns = [f"Read {pattern_text(name)}" for name in view.patterns]
-    place = f" on {view.machine}" if several and view.machine else ""
     return Table(
-        caption=f"All {len(settings)} settings of {view_text(view)}{place}",
+        caption=f"All {len(settings)} settings of {view.place if several else view_text(view)}",
         columns=["Setting", "Size", "Ratio", "Files", "Write", *patterns, "All reads"],
         rows=[[head, *cells] for head, *cells in zip(heads, *columns, strict=True)],
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storebench.analysis import Verdict, Verdicts
-from storebench.report.charts import view_text
 from storebench.report.views import View
 
 
@@ -51,14 +50,9 @@ def verdict_groups(verdicts: Verdicts, views: Sequence[View], *, most: int = 12)
     groups: dict[str, list[Verdict]] = {}
     for finding in verdicts.findings:
         groups.setdefault(finding.place, []).append(finding)
-    order = {place_text(view): -index for index, view in reversed(list(enumerate(views)))}
+    order = {view.place: -index for index, view in reversed(list(enumerate(views)))}
     places = sorted(groups, key=lambda place: (-order.get(place, -len(views)), place))
     return [VerdictGroup(place=place, lines=[_line(finding) for finding in groups[place]]) for place in places[:most]]
-
-
-def place_text(view: View) -> str:
-    """Name dataset and machine of a view, as analysis does."""
-    return view_text(view) + (f" on {view.machine}" if view.machine else "")
 
 
 def _line(finding: Verdict) -> VerdictLine:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storebench.analysis import BASELINE, not_shown_slower, summarise_settings
+from storebench.analysis import BASELINE, not_shown_slower, place_texts, summarise_settings
 from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
@@ -161,6 +161,8 @@ class View:
 
     Attributes
     ----------
+    place : str
+        Dataset, machine and, where there are several, environment: as analysis names it.
     dataset, dtype, machine, cache : str or None
         As in the table; `cache` is the state of most reads, the only ones in `settings`.
     shape : tuple of int or None
@@ -175,6 +177,7 @@ class View:
         The whole clean table.
     """
 
+    place: str
     dataset: str | None
     shape: Shape | None
     dtype: str | None
@@ -211,7 +214,8 @@ def make_views(frame: pd.DataFrame, *, most: int = 6) -> list[View]:
         groups.setdefault(tuple(row[name] for name in _PLACE), []).append(row)
     shown = sorted(groups.values(), key=lambda rows: -sum(_is_timed(row) for row in rows))[:most]
     means = _relative_reads(frame.iloc[[row["position"] for rows in shown for row in rows]])
-    return [_make_view(members, frame, means) for members in shown]
+    places = place_texts(frame)
+    return [_make_view(members, frame, means, places.iloc[members[0]["position"]]) for members in shown]
 
 
 def _relative_reads(frame: pd.DataFrame) -> dict[tuple[Any, ...], float | None]:
@@ -234,7 +238,9 @@ def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
     return value, [row for row in rows if row[name] == value]
 
 
-def _make_view(records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None]) -> View:
+def _make_view(
+    records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None], place: str
+) -> View:
     timed = [row for row in records if _is_timed(row)]
     cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
     _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
@@ -242,6 +248,7 @@ def _make_view(records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[
     first = records[0]
     settings = _settings([*writes, *reads], means)
     return View(
+        place=place,
         dataset=first["dataset"],
         shape=first["shape"],
         dtype=first["dtype"],
