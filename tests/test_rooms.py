@@ -19,6 +19,7 @@ ROOMS = (
     "errors",
     "units",
     "grid",
+    "names",  # the grammar that codecs and access patterns share
     "records",
     "codecs",
     "stores",

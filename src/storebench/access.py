@@ -10,11 +10,11 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from storebench.errors import UsageError, unknown_name
 from storebench.grid import Region, Shape
+from storebench.names import NameRule, examples, match_name
 
 SCREEN_YX: Final = (1664, 2560)
 """The chapter's laptop screen, in pixels (rows, columns)."""
@@ -123,46 +123,38 @@ def _roi(match: re.Match[str]) -> dict[str, object]:
     return fields
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    pattern: str
-    build: Callable[[re.Match[str]], dict[str, object]]
-    examples: tuple[str, ...]
-    about: str
-
-
 _SIZE: Final = r"[1-9][0-9]*"
 _RULES: Final = (
-    _Rule("whole", lambda _: {"extent": {}}, ("whole",), "the whole image"),
-    _Rule("plane_xy", _one_plane("yx"), ("plane_xy",), "one plane as acquired: z fixed"),
-    _Rule("plane_xz", _one_plane("zx"), ("plane_xz",), "one plane across: y fixed"),
-    _Rule("plane_yz", _one_plane("zy"), ("plane_yz",), "one plane across: x fixed"),
-    _Rule(
+    NameRule("whole", lambda _: {"extent": {}}, ("whole",), "the whole image"),
+    NameRule("plane_xy", _one_plane("yx"), ("plane_xy",), "one plane as acquired: z fixed"),
+    NameRule("plane_xz", _one_plane("zx"), ("plane_xz",), "one plane across: y fixed"),
+    NameRule("plane_yz", _one_plane("zy"), ("plane_yz",), "one plane across: x fixed"),
+    NameRule(
         rf"slab({_SIZE})",
         lambda m: {"extent": {"t": 1, "c": 1, "z": int(m[1])}, "needs": "z"},
         ("slab16",),
         "that many neighbouring xy planes",
     ),
-    _Rule(
+    NameRule(
         rf"roi(?P<edges>{_SIZE}(x{_SIZE})*)(-(?P<how>aligned|misaligned)(?P<grid>{_SIZE}))?",
         _roi,
         ("roi32", "roi64", "roi16x64x64", "roi64-aligned64", "roi64-misaligned64"),
         "a box of that edge (or z x y x x edges) anywhere; -aligned64 starts on a grid of 64, -misaligned64 half a cell beside",
     ),
-    _Rule(
+    NameRule(
         rf"tile({_SIZE})",
         lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": int(m[1]), "x": int(m[1])}},
         ("tile256",),
         "a square of that edge in one xy plane",
     ),
-    _Rule(
+    NameRule(
         r"voxel_line_([zyx])",
         lambda m: {"extent": {axis: 1 for axis in "tczyx" if axis != m[1]}, "needs": m[1]},
         ("voxel_line_z", "voxel_line_y", "voxel_line_x"),
         "all voxels along one axis, as for a time or depth profile",
     ),
-    _Rule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
-    _Rule(
+    NameRule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
+    NameRule(
         r"viewport@([0-9])",
         lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": SCREEN_YX[0], "x": SCREEN_YX[1]}, "level": int(m[1])},
         ("viewport@0", "viewport@1", "viewport@2"),
@@ -170,7 +162,7 @@ _RULES: Final = (
     ),
 )
 
-EXAMPLES: Final[Mapping[str, str]] = MappingProxyType({name: rule.about for rule in _RULES for name in rule.examples})
+EXAMPLES: Final = examples(_RULES)
 """Names of access patterns worth listing, each with what it reads. Other sizes are spelled the same way."""
 
 
@@ -182,8 +174,7 @@ def parse_pattern(name: str) -> AccessPattern:
     UnknownNameError
         If it is no pattern's name; says the nearest one.
     """
-    for rule in _RULES:
-        match = re.fullmatch(rule.pattern, name)
-        if match:
-            return AccessPattern(name, **rule.build(match))  # type: ignore[arg-type]
-    raise unknown_name("access pattern", name, EXAMPLES, "storebench list patterns")
+    fields = match_name(_RULES, name)
+    if fields is None:
+        raise unknown_name("access pattern", name, EXAMPLES, "storebench list patterns")
+    return AccessPattern(name, **fields)  # type: ignore[arg-type]

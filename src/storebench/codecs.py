@@ -6,13 +6,13 @@ Each backend maps a `Codec` to its library's settings, or says in a sentence why
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
 from storebench.errors import unknown_name
+from storebench.names import NameRule, examples, match_name
 
 Kind = Literal["none", "gzip", "zstd", "blosc", "deflate", "lzw", "png", "jp2"]
 
@@ -61,65 +61,55 @@ class Codec:
         return self.ratio is None and self.psnr_db is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One family: the pattern of its names, what a name means, an example and why it is here."""
-
-    pattern: str
-    build: Callable[[re.Match[str]], dict[str, object]]
-    examples: tuple[str, ...]
-    about: str
-
-
 _RULES: Final = (
-    _Rule(r"none", lambda _: {"kind": "none"}, ("none",), "no compression: the bytes as they are in memory"),
-    _Rule(
+    NameRule(r"none", lambda _: {"kind": "none"}, ("none",), "no compression: the bytes as they are in memory"),
+    NameRule(
         r"crc32c",
         lambda _: {"kind": "none", "crc32c": True},
         ("crc32c",),
         "no compression, a CRC-32C checksum behind each chunk; '+crc32c' adds it to any codec",
     ),
-    _Rule(
+    NameRule(
         r"gzip-([0-9])", lambda m: {"kind": "gzip", "level": int(m[1])}, ("gzip-1", "gzip-5"), "DEFLATE in gzip frames"
     ),
-    _Rule(
+    NameRule(
         r"zstd-([1-9]|1[0-9]|2[0-2])(-predictor)?",
         lambda m: {"kind": "zstd", "level": int(m[1]), "predictor": m[2] is not None},
         ("zstd-1", "zstd-3", "zstd-9", "zstd-3-predictor"),
         "Zstandard; '-predictor' adds TIFF's horizontal differencing",
     ),
-    _Rule(
+    NameRule(
         rf"blosc-({'|'.join(BLOSC_COMPRESSORS)})-([0-9])-({'|'.join(SHUFFLES)})",
         lambda m: {"kind": "blosc", "compressor": m[1], "level": int(m[2]), "shuffle": m[3]},
         tuple(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES),
         "Blosc 1: shuffles the bytes (or bits) of the voxels, then compresses blocks that fit the cache",
     ),
-    _Rule(
+    NameRule(
         r"deflate-([0-9])(-predictor)?",
         lambda m: {"kind": "deflate", "level": int(m[1]), "predictor": m[2] is not None},
         ("deflate-6", "deflate-6-predictor"),
         "TIFF's zlib compression",
     ),
-    _Rule(
+    NameRule(
         r"lzw(-predictor)?",
         lambda m: {"kind": "lzw", "predictor": m[1] is not None},
         ("lzw", "lzw-predictor"),
         "TIFF's LZW compression",
     ),
-    _Rule(
+    NameRule(
         r"png-([0-9])",
         lambda m: {"kind": "png", "level": int(m[1])},
         ("png-1", "png-6"),
         "PNG's DEFLATE and row filters",
     ),
-    _Rule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
-    _Rule(
+    NameRule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
+    NameRule(
         r"jp2-ratio-([1-9][0-9]{0,3})",
         lambda m: {"kind": "jp2", "ratio": float(m[1])},
         ("jp2-ratio-2", "jp2-ratio-10"),
         "JPEG 2000 cut off at a compression ratio (the chapter's quality_layers=[2] is jp2-ratio-2)",
     ),
-    _Rule(
+    NameRule(
         r"jp2-psnr-([2-9][0-9]|1[0-4][0-9])",
         lambda m: {"kind": "jp2", "psnr_db": float(m[1])},
         ("jp2-psnr-45",),
@@ -128,7 +118,7 @@ _RULES: Final = (
 )
 
 EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
-    {name: rule.about for rule in _RULES for name in rule.examples} | {"zstd-3+crc32c": "Zstandard with a checksum"}
+    {**examples(_RULES), "zstd-3+crc32c": "Zstandard with a checksum"}
 )
 """Codec names worth listing, each with what it is. Other levels are spelled the same way."""
 
@@ -147,9 +137,7 @@ def parse_codec(name: str) -> Codec:
         If it is no codec's name; says the nearest one.
     """
     base, checksum = (name.removesuffix("+crc32c"), True) if name.endswith("+crc32c") else (name, False)
-    for rule in _RULES:
-        match = re.fullmatch(rule.pattern, base)
-        if match and not (checksum and base in ("none", "crc32c")):
-            fields = rule.build(match)
-            return Codec(name=name, **(fields | {"crc32c": True} if checksum else fields))  # type: ignore[arg-type]
-    raise unknown_name("codec", name, EXAMPLES, LIST_COMMAND)
+    fields = match_name(_RULES, base)
+    if fields is None or (checksum and fields["kind"] == "none"):
+        raise unknown_name("codec", name, EXAMPLES, LIST_COMMAND)
+    return Codec(name=name, **(fields | {"crc32c": True} if checksum else fields))  # type: ignore[arg-type]

@@ -76,6 +76,12 @@ class WholeWriter:
         """Do nothing: the file was closed when its image was written."""
 
 
+_UNREADABLE: Final = (
+    "{path} cannot be read as {what} ({words}); it is damaged or something else: fetch or write it again"
+)
+_UNWRITABLE: Final = "{path} could not be written ({words}); look for free space and permission in its folder"
+
+
 @contextmanager
 def reading(location: Location, what: str, *damage: type[Exception]) -> Iterator[None]:
     """Turn a library's complaints about a file's content into a sentence.
@@ -94,19 +100,8 @@ def reading(location: Location, what: str, *damage: type[Exception]) -> Iterator
     DataError
         If the content is wrong. What the operating system says (with an errno) passes as it is.
     """
-    errors: tuple[type[Exception], ...] = (OSError, *damage)
-    try:
+    with _complaints(damage, lambda words: DataError(_UNREADABLE.format(path=location.path, what=what, words=words))):
         yield
-    except StorebenchError:
-        raise
-    except errors as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{location.path} cannot be read as {what} ({words}); "
-            "it is damaged or something else: fetch or write it again"
-        ) from error
 
 
 @contextmanager
@@ -118,7 +113,14 @@ def storing(location: Location, *failure: type[Exception]) -> Iterator[None]:
     StorageError
         If the library failed without saying what the operating system said.
     """
-    errors: tuple[type[Exception], ...] = (OSError, *failure)
+    with _complaints(failure, lambda words: StorageError(_UNWRITABLE.format(path=location.path, words=words))):
+        yield
+
+
+@contextmanager
+def _complaints(failures: tuple[type[Exception], ...], explain: Callable[[str], StorebenchError]) -> Iterator[None]:
+    """Raise what `explain` makes of a library's words; what has an errno and what is ours already pass as they are."""
+    errors: tuple[type[Exception], ...] = (OSError, *failures)
     try:
         yield
     except StorebenchError:
@@ -126,8 +128,4 @@ def storing(location: Location, *failure: type[Exception]) -> Iterator[None]:
     except errors as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        words = " ".join(str(error).split()) or type(error).__name__
-        raise StorageError(
-            f"{location.path} could not be written ({words}); "
-            f"look for free space and permission in {location.path.parent}"
-        ) from error
+        raise explain(" ".join(str(error).split()) or type(error).__name__) from error
