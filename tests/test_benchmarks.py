@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,8 @@ def test_a_case_that_cannot_be_is_skipped_with_its_reason(
     assert "lzw" in entry.row.reason
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: apt-get install git")
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="asv needs a repository: run the tests in a git clone")
 def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

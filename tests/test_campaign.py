@@ -6,6 +6,7 @@ import getpass
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -155,6 +156,7 @@ def test_an_asv_that_breaks_is_told_from_slow_or_failing_code(
         run_campaign(plan, on_progress=quiet)
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: apt-get install git")
 def test_asv_compares_and_publishes_what_is_kept(finished, tmp_path: Path) -> None:
     """`asv compare` of two commits and `asv publish` work on the kept files."""
     plan, outcome = finished
