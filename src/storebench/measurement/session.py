@@ -67,7 +67,7 @@ class Session:
 
         Raises
         ------
-        StorebenchError, OSError
+        Exception
             Whatever stands in the way; the row with its status and reason is in the journal then.
         """
         return self._begin(lambda workload: replace(workload.row(), peak_memory_bytes=workload.warm_up()))
@@ -80,9 +80,8 @@ class Session:
         try:
             workload = workload_for(self.case, self.image, self.storage)
             row = facts(workload)
-        except (StorebenchError, OSError) as error:
-            skipped = isinstance(error, UnsupportedError | MissingDependencyError)
-            self._note(self.empty_row("skipped" if skipped else "failed", self._without_paths(str(error))))
+        except Exception as error:  # of any library: the reason is kept, and asv sees the failure
+            self._note_failure(error)
             raise
         self._workload = workload  # from here on it may be timed
         self._note(row)
@@ -97,7 +96,11 @@ class Session:
     def run(self) -> None:
         """Make one call: the timed part."""
         self._timed = False  # a call that fails gives no sample
-        self._ready.run()
+        try:
+            self._ready.run()
+        except Exception as error:
+            self._note_failure(error)
+            raise
         self._timed = True
 
     @property
@@ -122,6 +125,11 @@ class Session:
         """Return the row of a case that gives no number, and why."""
         backend = get_backend(self.case.backend)
         return Row(case=self.case, status=status, reason=reason, format=backend.format, library=backend.library)
+
+    def _note_failure(self, error: Exception) -> None:
+        skipped = isinstance(error, UnsupportedError | MissingDependencyError)
+        words = str(error) if isinstance(error, StorebenchError | OSError) else f"{type(error).__name__}: {error}"
+        self._note(self.empty_row("skipped" if skipped else "failed", self._without_paths(words)))
 
     def _without_paths(self, sentence: str) -> str:
         """Return what a journal may hold: every file named here lies in the storage root, and results hold no path."""
