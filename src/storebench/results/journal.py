@@ -321,8 +321,11 @@ def _told_by(origin: Origin | None, commit: str | None) -> dict[str, Any]:
 
 def _row_line(environment_id: str, row: Row, told: Mapping[str, Any]) -> dict[str, Any]:
     params = None if told["params"] is None else list(told["params"])
-    return {"kind": "row", "environment_id": environment_id, **told, "params": params, "row": to_json(row)}
+    known = {name: value for name, value in to_json(row).items() if value is not None}
+    known["case"] = {name: value for name, value in known["case"].items() if value is not None or name == "seed"}
+    return {"kind": "row", "environment_id": environment_id, **told, "params": params, "row": known}
 
 
 def _encode(line: Mapping[str, Any]) -> bytes:
-    return json.dumps({"schema_version": SCHEMA_VERSION, **line}, allow_nan=False).encode() + b"\n"
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **line}, allow_nan=False, separators=(",", ":"))
+    return text.encode() + b"\n"
