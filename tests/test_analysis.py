@@ -199,7 +199,7 @@ def test_verdict_flips_with_the_data() -> None:
     first = verdict(tidy_frame([made(0.1), made(0.2, codec="gzip-5")])).findings[-1]
     second = verdict(tidy_frame([made(0.3), made(0.2, codec="gzip-5")])).findings[-1]
     assert (first.best, second.best) == ("zarr3-zarrpython chunks 4x4x4 zstd-3", "zarr3-zarrpython chunks 4x4x4 gzip-5")
-    assert "shown to be faster than the other 1" in first.sentence
+    assert "shown to be faster than the other setting" in first.sentence
 
 
 def test_verdict_says_when_nothing_is_shown() -> None:

@@ -154,18 +154,22 @@ def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     best, *others = [_setting_text(row) for _, row in best_class.iterrows()]
     beside = f"; raw npy: {seconds_text(baseline['median_s'].min())}" if len(baseline) else ""
     if len(best_class) == len(ranked):
-        text = f"{place}, {task}: nothing is shown to be faster than the other {len(ranked) - 1} settings{beside}."
+        text = f"{place}, {task}: nothing is shown to be faster than the other{_settings(len(ranked) - 1)}{beside}."
         yield Verdict(about=task, place=place, best=None, equals=(best, *others), sentence=text)
         return
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         equal = f", not shown to be slower: {'; '.join(others[:3])}{more}"
     else:
-        equal = f", shown to be faster than the other {len(ranked) - 1} settings"
+        equal = f", shown to be faster than the other{_settings(len(ranked) - 1)}"
     doubt = " (low confidence)" if bool(best_class["low_confidence"].fillna(True).any()) else ""
     time = seconds_text(best_class.iloc[0]["median_s"])
     text = f"{place}, {task}: {best} takes {time}{equal}{beside}{doubt}."
     yield Verdict(about=task, place=place, best=best, equals=tuple(others), sentence=text)
+
+
+def _settings(n: int) -> str:
+    return " setting" if n == 1 else f" {n} settings"
 
 
 def _smallest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:

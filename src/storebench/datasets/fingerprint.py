@@ -80,7 +80,7 @@ class _Correlation:
         with np.errstate(all="ignore"):  # a float image with infinities has no correlation, see `value`
             a, b = first.astype(np.float64), second.astype(np.float64)
             for limits, part in zip(self._ranges, (a, b), strict=True):
-                limits[:] = min(limits[0], part.min()), max(limits[1], part.max())
+                limits[:] = min(limits[0], np.min(part)), max(limits[1], np.max(part))
             means = np.array([a.mean(), b.mean()])
             a -= means[0]
             b -= means[1]
