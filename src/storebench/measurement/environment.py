@@ -17,7 +17,6 @@ from storebench.records import Environment
 from storebench.storage import file_system_of
 
 _ALWAYS_RECORDED: Final = ("asv", "asv_runner", "numpy", "pillow")
-_CODEC_LIBRARIES: Final = ("zlib", "zlib_ng", "libdeflate", "zstd", "openjpeg", "libpng")
 
 
 @functools.cache
@@ -53,18 +52,11 @@ def _libraries() -> dict[str, str]:
 
 
 def _builds() -> dict[str, str]:
-    """Return the versions of the codec libraries inside the wheels."""
-    import imagecodecs
-    import numcodecs.blosc
-
-    builds = {"c-blosc (numcodecs)": str(numcodecs.blosc.VERSION_STRING)}
-    for part in imagecodecs.version().split(", "):  # as in "libdeflate-1.25"
-        name, _, version = part.partition("-")
-        if name in _CODEC_LIBRARIES:
-            builds[f"{name} (imagecodecs)"] = version
+    """Return what each library says of the codec libraries inside it: the same codec may be there in several versions."""
+    builds: dict[str, str] = {}
     for backend in BACKENDS.values():
         if backend.why_unavailable() is None:
-            builds.update(backend.facts())
+            builds |= {f"{name} ({backend.library})": value for name, value in backend.facts().items()}
     return dict(sorted(builds.items()))
 
 

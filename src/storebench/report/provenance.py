@@ -12,10 +12,11 @@ from storebench.units import MISSING, bytes_text, count_text, ratio_text, shape_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactBlock:
-    """Facts under one heading."""
+    """Facts under one heading; `wide` where they are sentences that need the whole line."""
 
     heading: str
     facts: Sequence[tuple[str, str]]
+    wide: bool = False
 
 
 def headline_facts(views: Sequence[View], records: Sequence[Record]) -> list[str]:
@@ -78,7 +79,7 @@ def _fingerprints(records: Sequence[Record], datasets: Iterable[DatasetRecord]) 
             parts += [f"correlation of neighbours: {neighbours}"]
             parts += ["axes assumed"] if dataset.axes_assumed else []
             facts.append((f"{dataset.name} {shape_text(dataset.shape)} {dataset.dtype}", "; ".join(parts)))
-    return [FactBlock(heading="Fingerprints of the data", facts=facts)] if facts else []
+    return [FactBlock(heading="Fingerprints of the data", facts=facts, wide=True)] if facts else []
 
 
 def _span(values: Sequence[int]) -> str:
@@ -134,7 +135,7 @@ def _environment_blocks(key: str, environment: Environment, *, several: bool) ->
         FactBlock(heading=f"Machine{suffix}", facts=facts),
         FactBlock(heading=f"Software{suffix}", facts=software),
     ]
-    return [*blocks, *([FactBlock(heading=f"Codec builds{suffix}", facts=builds)] if builds else [])]
+    return [*blocks, *([FactBlock(heading=f"Codec builds{suffix}", facts=builds, wide=True)] if builds else [])]
 
 
 def limits(records: Sequence[Record]) -> list[str]:
