@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
+import time
 from pathlib import Path
 
 import numcodecs
@@ -256,3 +259,27 @@ def test_regions_and_levels_outside_are_refused(name: str, tmp_path: Path) -> No
             reader.read(Region((0, 0), (4, 5)))
         with pytest.raises(UsageError, match="levels 0 to 0"):
             reader.read(Region((0, 0), (4, 4)), level=1)
+
+
+@BOTH
+def test_a_disk_that_fills_up_leaves_nothing_behind(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """zarr raises when the first chunk fails, while others are still being written: they must not come back afterwards."""
+    from zarr.storage import LocalStore
+
+    plain_set = LocalStore.set
+
+    async def full_for_one(self, key, value):
+        if key.endswith(("c/0/0", "0.0")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if not key.endswith((".json", ".zarray", ".zattrs")):
+            await asyncio.sleep(0.05)
+        await plain_set(self, key, value)
+
+    monkeypatch.setattr(LocalStore, "set", full_for_one)
+    values = _noise((64, 64))
+    request = _request(values.shape, "none", Layout(chunk_shape=(16, 16)))
+    location = Location(tmp_path / "a.zarr")
+    with pytest.raises(OSError, match="No space left"):
+        write_array(get_backend(name), location, request, (values,))
+    time.sleep(0.2)
+    assert not location.exists()

@@ -7,6 +7,7 @@ same voxels in other formats. A missing chunk reads as zeros without any error: 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -130,6 +131,20 @@ def _brief(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:200]}"
 
 
+def _wait_for_other_chunks() -> None:
+    """Wait until zarr writes nothing more: when one chunk fails it raises at once, while the others are still being written.
+
+    Whoever removes what is there would otherwise see files come back (seen on a full disk, zarr 3.1.6).
+    """
+    from zarr.core.sync import sync
+
+    async def settled() -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
+
+    sync(settled())
+
+
 class ArraysWriter:
     """Writes regions into one array per level.
 
@@ -147,7 +162,11 @@ class ArraysWriter:
             raise UsageError(
                 f"values of shape {values.shape} do not fit region {region} of a level of shape {array.shape}"
             )
-        array[region.slices] = values
+        try:
+            array[region.slices] = values
+        except BaseException:
+            _wait_for_other_chunks()
+            raise
 
     def flush(self) -> None:
         """Do nothing: each write has put whole files in place by renaming them, and the metadata were there before."""
