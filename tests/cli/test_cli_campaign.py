@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from storebench import campaign
+from storebench.assets import bundled_results
 from storebench.campaign import Outcome, Plan, Progress
 from storebench.cli import quick
 
@@ -81,8 +83,13 @@ def test_run_report_export(run: Run, tmp_path: Path) -> None:
 def test_quick_on_a_users_image(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick, "MEASURING_LIMIT_S", 0.0)  # it ends after the first pass
     np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))
+    baseline = bundled_results()
+    shutil.copytree(next(path for path in baseline.iterdir() if path.is_dir()), tmp_path / "results" / "other")
     result = run("quick", "img[1].npy", "--machine", "lab")
     assert result.exit_code == 0, result.output
+    page = (tmp_path / "reports" / "index.html").read_text()
+    assert "img" in page
+    assert "labels_dense" not in page, "the report is about this image, whatever else lies in the results folder"
     said = " ".join(result.stderr.split())
     assert "40x41x42 uint16" in said
     assert "assumed" in said

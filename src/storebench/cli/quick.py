@@ -147,7 +147,7 @@ def _conclude(output: Output, plan: Plan, image: Image, outcome: dict[str, Any],
             "nothing was measured to the end; start again, with a smaller image if it takes too long"
         )
     verdicts = verdict(rows)
-    page = write_report(frame, journal, reports)[0]
+    page = write_report(rows, journal, reports)[0]
     if json:
         from storebench.results.tidy import COLUMNS
 
