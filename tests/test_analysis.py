@@ -15,7 +15,6 @@ from storebench.analysis import (
     median_interval,
     not_shown_slower,
     pareto_front,
-    relative_to_baseline,
     summarise_settings,
     throughput,
     verdict,
@@ -108,22 +107,6 @@ def test_low_confidence_and_throughput() -> None:
 def test_pareto_front() -> None:
     assert pareto_front([3, 1, 2, 2, None, 1], [9, 1, 5, 4, 99, 1]) == [1, 5, 2, 0]
     assert pareto_front([], []) == []
-
-
-def test_relative_to_baseline_is_per_task() -> None:
-    rows = [
-        made(0.2),
-        made(0.1, backend="npy-numpy", codec="none", chunk_shape=None),
-        made(0.3, pattern="whole"),
-        made(None, codec="lzw"),
-    ]
-    relative = relative_to_baseline(tidy_frame([{**row, "machine": "lab-1"} for row in rows])).set_index("case_id")[
-        "relative_to_baseline"
-    ]
-    assert relative[rows[0]["case_id"]] == pytest.approx(2)
-    assert relative[rows[1]["case_id"]] == 1
-    assert pd.isna(relative[rows[2]["case_id"]])
-    assert len(relative) == 3
 
 
 def test_the_class_of_the_best_is_what_is_not_shown_to_be_slower() -> None:

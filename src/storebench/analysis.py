@@ -27,7 +27,6 @@ __all__ = [
     "median_interval",
     "not_shown_slower",
     "pareto_front",
-    "relative_to_baseline",
     "summarise_settings",
     "throughput",
     "verdict",
@@ -93,18 +92,6 @@ def pareto_front(x: Sequence[float | None], y: Sequence[float | None]) -> list[i
         if not front or gains[i] > gains[front[-1]] or (gains[i], costs[i]) == (gains[front[-1]], costs[front[-1]]):
             front.append(i)
     return front
-
-
-def relative_to_baseline(frame: pd.DataFrame, backend: str = BASELINE) -> pd.DataFrame:
-    """Return the rows that are ok with `relative_to_baseline`: median ÷ median of `backend` at the same task and place.
-
-    Missing where the baseline was not measured; with several settings of the baseline its fastest counts.
-    """
-    timed = timed_rows(frame).copy()
-    keys = group_keys(timed, PLACE + TASK)
-    base = timed["median_s"].where(timed["backend"] == backend).groupby(keys).min()
-    timed["relative_to_baseline"] = timed["median_s"] / keys.map(base)
-    return timed
 
 
 def not_shown_slower(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,6 @@ the configuration that the campaign writes (asv 0.6.6: `asv.repo.get_repo` picks
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from asv.repo import NoRepository
 
@@ -31,7 +30,3 @@ class GivenCommit(NoRepository):
     def get_decorated_hash(self, commit_hash: str, length: int = 8) -> str:
         """Return the first characters of the commit."""
         return commit_hash[:length]
-
-    def get_range_spec(self, *arguments: Any) -> str:
-        """Ranges of commits make no sense here."""
-        raise ValueError("a campaign measures the installed code; ranges of commits need plain asv")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storebench.backends import BACKENDS
+from storebench.backends import BACKENDS, get_backend
 from storebench.errors import (
     DataError,
     MeasurementError,
@@ -130,7 +130,7 @@ def test_a_call_that_fails_gives_no_sample_and_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     session.prepare()
-    monkeypatch.setattr("storebench.measurement.workload.writing", full)
+    monkeypatch.setattr(type(get_backend(CASE.backend)), "create", full)
     with pytest.raises(OSError, match="No space left"):
         session.run()
     assert session.conclude() is None
@@ -146,7 +146,7 @@ def test_the_first_failure_is_the_one_that_is_told(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("storebench.measurement.workload.writing", full)
+    monkeypatch.setattr(type(get_backend(CASE.backend)), "create", full)
     with pytest.raises(OSError, match="No space left"):
         Session(dataclasses.replace(CASE, operation="write"), image, storage, journal=journal).start()
     row = _only_row(journal).row

@@ -18,7 +18,7 @@ import pandas as pd
 from storebench.errors import ResultsError
 from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, read_asv_file, read_benchmarks
 from storebench.results.journal import JournalContent, JournalRow, read_journal
-from storebench.results.tidy import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES, sample_columns, tidy_row
+from storebench.results.tidy import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES, sample_columns, throughput, tidy_row
 
 __all__ = ["COLUMNS", "has_results", "load_results", "tidy_frame", "tidy_row"]
 
@@ -134,8 +134,7 @@ def _journal_columns(entry: JournalRow, asv_rows: list[AsvRow], journal: Journal
     values = tidy_row(row, journal.environments.get(entry.environment_id), environment_id=entry.environment_id)
     if row.status == "ok" and not row.samples and sampled is not None and sampled.in_seconds and sampled.status == "ok":
         values |= _asv_samples(sampled)
-        if values["asked_bytes"] is not None:
-            values["throughput_mib_s"] = values["asked_bytes"] / 2**20 / values["median_s"]
+        values["throughput_mib_s"] = throughput(values["asked_bytes"], values["median_s"])
     return values | {"commit": entry.commit or values["commit"], "benchmark": entry.benchmark}
 
 
