@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev-installed
 # A second, older Python on which the contract tests run again; CI sets it.
 OLDEST_PYTHON ?=
 
-.PHONY: quick test check format lint types tests contract-oldest report baseline clean
+.PHONY: quick test check format lint types tests contract-oldest report baseline proof clean
 
 quick: $(CORE)
 	$(BIN)/storebench quick
@@ -36,6 +36,10 @@ report: $(CORE)
 # What results/ was made with; about half an hour on 2 cores.
 baseline: $(CORE)
 	$(BIN)/storebench run --tier core --machine baseline
+
+# storebench measured by its own rules, into docs/proof.md; about an hour on 2 cores, and best on a quiet machine.
+proof: $(DEV)
+	$(BIN)/python tests/proof
 
 contract-oldest:
 ifneq ($(OLDEST_PYTHON),)

@@ -15,12 +15,15 @@ from storebench.analysis import (
     median_interval,
     not_shown_slower,
     pareto_front,
+    require_one_place,
     summarise_settings,
     throughput,
     verdict,
 )
+from storebench.errors import ResultsError
 from storebench.records import Case, Row, Sample
 from storebench.results.frame import tidy_frame, tidy_row
+from storebench.results.intervals import median_ratio_interval, ratio_interval
 
 CASE = Case(
     dataset="ct",
@@ -92,6 +95,51 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
         interval = median_interval(list(rng.normal(0, 1, 10).repeat(4) + rng.normal(0, 0.5, 40)), process_of)
         hits += interval.low <= 0 <= interval.high  # type: ignore[operator]
     assert hits / 200 >= 0.90
+
+
+def test_a_surer_interval_is_wider() -> None:
+    values = list(np.random.default_rng(1).normal(10, 1, 20))
+    usual, sure = median_interval(values), median_interval(values, confidence=0.99)
+    assert sure.median == usual.median
+    assert sure.low < usual.low < usual.high < sure.high  # type: ignore[operator]
+
+
+def test_the_ratio_of_pairs_is_that_of_their_median_logarithm() -> None:
+    logs = list(np.log(1.1) + 0.02 * np.random.default_rng(0).normal(size=40))
+    processes = [i // 8 for i in range(40)]
+    interval = ratio_interval(logs, processes)
+    assert interval.median == pytest.approx(np.exp(np.median(logs)))
+    assert interval.low < 1.1 < interval.high  # type: ignore[operator]
+    assert interval.high - interval.low < 0.05  # type: ignore[operator]
+    turned = ratio_interval([-x for x in logs], processes)
+    assert turned.median == pytest.approx(1 / interval.median)  # type: ignore[operator]
+    assert ratio_interval(logs, processes, confidence=0.99).low < interval.low  # type: ignore[operator]
+    assert ratio_interval([0.1, 0.1], [0, 0]) == (pytest.approx(np.exp(0.1)), None, None)
+    assert ratio_interval([], []) == (None, None, None)
+
+
+def test_the_ratio_of_pairs_covers_the_truth_as_often_as_it_says() -> None:
+    rng, process_of, hits = np.random.default_rng(0), [i // 20 for i in range(100)], 0
+    for _ in range(100):
+        logs = rng.normal(0, 0.02, 5).repeat(20) + rng.normal(0, 0.1, 100)
+        interval = ratio_interval(list(logs), process_of)
+        hits += interval.low <= 1 <= interval.high  # type: ignore[operator]
+    assert hits >= 85
+
+
+def test_the_ratio_of_two_sets_is_drawn_on_each_side_apart() -> None:
+    rng = np.random.default_rng(0)
+    a, b = list(rng.lognormal(0, 0.1, 20)), list(2 * rng.lognormal(0, 0.1, 20))
+    processes = [i % 5 for i in range(20)]
+    interval = median_ratio_interval(a, processes, b, processes)
+    assert interval.median == pytest.approx(np.median(b) / np.median(a))
+    assert interval.low < 2 < interval.high  # type: ignore[operator]
+    itself = median_ratio_interval(a, processes, a, processes)
+    assert itself.median == 1
+    assert itself.low < 1 < itself.high  # type: ignore[operator]
+    assert median_ratio_interval(a, None, b[:4], None) == (np.median(b[:4]) / np.median(a), None, None)
+    assert median_ratio_interval([], None, b, None) == (None, None, None)
+    assert median_ratio_interval([0.0] * 6, None, b, None) == (None, None, None)
 
 
 def test_low_confidence_and_throughput() -> None:
@@ -214,3 +262,59 @@ def test_machines_are_never_mixed_and_an_empty_table_says_nothing() -> None:
     assert not [f for f in verdict(frame).findings if f.about.startswith("read")]
     assert verdict(tidy_frame([])).sentences == ()
     assert verdict(tidy_frame([made(None)])).n_not_ok == 1
+
+
+@pytest.mark.parametrize("name", ["machine", "environment", "environment_id", "commit"])
+def test_times_of_two_places_are_never_pooled(name: str) -> None:
+    frame = tidy_frame([made(0.1) | {name: "one"}, made(0.2, codec="gzip-5") | {name: "other"}, made(None)])
+    with pytest.raises(ResultsError, match=r"never pooled.*one.*other.*keep the rows of one"):
+        not_shown_slower(frame)
+    require_one_place(frame[frame[name] == "one"])
+    require_one_place(frame.assign(status="failed"))  # no time, nothing to pool
+    assert len(summarise_settings(frame)) == 3  # side by side, which pools nothing
+
+
+@pytest.mark.parametrize(
+    ("slow", "fast", "about"),
+    [
+        ({"cache": "cold"}, {}, {"read plane_xz (cold)", "read plane_xz (warm)"}),
+        ({"cache": "cold"}, {"cache": "cold-dropped"}, {"read plane_xz (cold)", "read plane_xz (cold-dropped)"}),
+        ({"threads": 1}, {"threads": 2}, {"read plane_xz (warm, 1 thread)", "read plane_xz (warm, 2 threads)"}),
+        ({"threads": 1}, {}, {"read plane_xz (warm, 1 thread)", "read plane_xz (warm)"}),
+        (
+            {"operation": "write", "pattern": "whole", "durability": "durable"},
+            {"operation": "write", "pattern": "whole"},
+            {"write (durable)", "write"},
+        ),
+        ({"operation": "open", "pattern": "whole", "cache": "cold"}, {}, {"open (cold)", "read plane_xz (warm)"}),
+    ],
+)
+def test_other_terms_are_other_questions(slow: dict[str, Any], fast: dict[str, Any], about: set[str]) -> None:
+    rows = [made(t, codec=codec, **terms) for t, terms in ((0.5, slow), (0.1, fast)) for codec in ("zstd-3", "gzip-5")]
+    findings = {f.about: f for f in verdict(tidy_frame(rows)).findings if f.about not in ("size", "chunk shapes")}
+    assert findings.keys() == about
+    assert all(f.best is None and len(f.equals) == 2 for f in findings.values())
+
+
+def test_cold_dropped_has_a_column_of_its_own_and_is_no_warm_read() -> None:
+    frame = tidy_frame([made(0.1), made(1.0, cache="cold"), made(2.0, cache="cold-dropped")])
+    line = summarise_settings(frame).iloc[0]
+    names = ["read_plane_xz_s", "read_plane_xz_cold_s", "read_plane_xz_cold_dropped_s", "relative_read"]
+    assert line[names].tolist() == pytest.approx([0.1, 1.0, 2.0, 1.0])
+
+
+def test_two_seeds_are_two_images() -> None:
+    frame = tidy_frame([made(0.1), made(0.2, codec="gzip-5", seed=1), made(0.3, codec="zstd-1", seed=1)])
+    read = [f for f in verdict(frame).findings if f.about.startswith("read")]
+    assert [(f.place, len(f.equals)) for f in read] == [("ct 8x8x8 uint16 seed 1 on lab-1", 0)]
+
+
+def test_a_noisy_row_weakens_the_sentence() -> None:
+    rows = [made(0.1), made(0.2, codec="gzip-5")]
+    assert "noisy" not in " ".join(verdict(tidy_frame(rows)).sentences)
+    found = verdict(tidy_frame([rows[0] | {"noisy": True}, rows[1] | {"noisy": False}]))
+    assert found.findings[-1].sentence.endswith(" (noisy).")
+    assert found.n_noisy == 1
+    tied = verdict(tidy_frame([made(0.1), made(0.1, codec="gzip-5") | {"noisy": True}])).findings[-1]
+    assert tied.best is None
+    assert tied.sentence.endswith(" (noisy).")

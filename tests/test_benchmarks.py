@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import mmap
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from storebench.assets import bundled_benchmarks
-from storebench.suites import COUNTED, GRIDS, SUITES, Grid, Subject, grids_of
+from storebench.errors import MeasurementError
+from storebench.measurement.cache import why_not_cold
+from storebench.results.journal import read_journal
+from storebench.storage import Storage
+from storebench.suites import GRIDS, SUITES, Grid, Subject, grids_of
 
 ROOT = bundled_benchmarks().parent
 TINY = {
@@ -38,32 +44,60 @@ def may_be_missing(grid: Grid, method: str) -> bool:
     """A run of bytes has no chunks; what OpenJPEG reads and decodes through glymur, or of a wavelet's level, is not known."""
     if "glymur" in grid.backend or grid.name.endswith("PlaneLevels"):
         return True
-    return (grid.backend, method) == ("npy-numpy", "track_chunks_touched")
+    run_of_bytes = grid.backend == "npy-numpy" or grid.name.endswith("Contiguous")
+    return run_of_bytes and method == "track_chunks_touched"
 
 
 def tiny(grid: Grid) -> Grid:
     return dataclasses.replace(grid, subject=TINY[len(grid.subject.shape)])
 
 
-@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: f"{grid.suite}.{grid.name}")
-def test_every_class_runs_once(common, grid: Grid) -> None:
+def by_id(grids: Iterable[Grid]) -> dict[str, Grid]:
+    return {f"{grid.suite}.{grid.name}": grid for grid in grids}
+
+
+def skip_where_nothing_is_cold(grid: Grid) -> None:
+    """Skip cold reads on a file system that is itself in memory."""
+    why_not = why_not_cold(Storage.open().root) if grid.cache != "warm" else None
+    if why_not is not None:
+        pytest.skip(f"{why_not}: pytest --basetemp=FOLDER")
+
+
+def run_once(common, grid: Grid) -> None:
+    """Do what asv does with a class: one process, the first combination."""
     made = common._class(tiny(grid))
     params = next(tiny(grid).combinations())
     for method in grid.methods:
         benchmark = made()
         benchmark.setup(*params)
         value = getattr(benchmark, method)(*params)
-        if grid.suite in COUNTED:
+        if not grid.is_timed:
             assert value > 0 or may_be_missing(grid, method)
+        elif grid.own_loop:
+            assert value["number"] == 1
+            assert len(value["samples"]) == (1 if grid.slow else 2)
+            assert min(value["samples"]) > 0
         else:
             benchmark.teardown(*params)
+
+
+@pytest.mark.parametrize("name", by_id(grid for grid in GRIDS if grid.threads is None))
+def test_every_class_runs_once(common, name: str) -> None:
+    grid = by_id(GRIDS)[name]
+    skip_where_nothing_is_cold(grid)
+    run_once(common, grid)
+
+
+@pytest.mark.parametrize("name", by_id(grid for grid in GRIDS if grid.threads is not None))
+def test_every_class_with_a_thread_budget_runs_once(common, name: str) -> None:
+    """Each in a process of its own, as asv has it: a library's pool of threads is made once."""
+    done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_samples_and_their_facts_are_in_the_journal(
     common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storebench.results.journal import read_journal
-
     monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
     grid = tiny(next(g for g in GRIDS if g.suite == "read" and g.backend == "zarr3-zarrpython"))
     benchmark, params = common._class(grid)(), next(grid.combinations())
@@ -74,16 +108,36 @@ def test_two_samples_and_their_facts_are_in_the_journal(
     (entry,) = read_journal(tmp_path / "journal.jsonl").rows.values()
     assert entry.benchmark == f"read.{grid.name}.time_read"
     assert entry.params == tuple(map(repr, params))
-    assert len(entry.row.samples) == 2
+    assert [sample.kind for sample in entry.row.samples] == ["first_touch", "timed", "timed"]
+    assert entry.row.engine == "asv"
     assert entry.row.fetched_bytes > 0
     assert all(sample.open_s < sample.wall_s for sample in entry.row.samples)
+
+
+def test_a_cold_read_that_was_not_cold_is_no_sample_and_says_why(
+    common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has the file mapped into memory: its pages cannot be evicted."""
+    monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
+    grid = tiny(next(g for g in GRIDS if g.suite == "cold" and g.backend == "npy-numpy" and len(g.subject.shape) == 3))
+    skip_where_nothing_is_cold(grid)
+    benchmark, params = common._class(grid)(), next(grid.combinations())
+    benchmark.setup(*params)
+    (path,) = benchmark._open[1]._ready.paths
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) > 0, "every page is touched"
+        with pytest.raises(MeasurementError, match=r"none of 4 samples counts: .*the journal has them"):
+            benchmark.track_read_cold(*params)
+    (entry,) = read_journal(tmp_path / "journal.jsonl").rows.values()
+    timed = [sample for sample in entry.row.samples if sample.kind == "timed"]
+    assert [sample.verified for sample in timed] == [False] * 4
+    assert all(sample.unverified_reason for sample in timed)
+    assert benchmark.track_read_cold(*params)["samples"], "and once nobody has it, it is cold again"
 
 
 def test_a_case_that_cannot_be_is_skipped_with_its_reason(
     common, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storebench.results.journal import read_journal
-
     monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
     grid = tiny(next(g for g in GRIDS if g.suite == "read" and g.backend == "zarr3-zarrpython"))
     wrong = dataclasses.replace(grid, params={"codec": ("lzw",)})
@@ -110,10 +164,17 @@ def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
-    smoke = {f"{grid.suite}.{grid.name}.{method}" for grid in grids_of("smoke") for method in grid.methods}
-    assert set(found) - {"version"} == smoke
+    smoke = {name: grid for grid in grids_of("smoke") for name in grid.benchmarks}
+    assert set(found) - {"version"} == set(smoke)
+    seconds = {name for name, about in found.items() if name != "version" and about["unit"] == "seconds"}
+    assert seconds == {name for name, grid in smoke.items() if grid.is_timed}
     assert all(about["number"] == 1 and about["warmup_time"] == 0 for name, about in found.items() if ".time_" in name)
 
 
 def test_each_suite_has_a_module() -> None:
     assert {path.stem for path in bundled_benchmarks().glob("*.py")} - {"__init__", "common"} == set(SUITES)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    run_once(importlib.import_module("benchmarks.common"), by_id(GRIDS)[sys.argv[1]])

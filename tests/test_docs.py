@@ -4,7 +4,7 @@ A block of `python` or `console` is executed. One that takes minutes, or needs w
 begins, as in "```console no-run (four minutes)"; "console exit-2" is a command that has to end with that code.
 In the text below a command, "…" stands for anything, and times, speeds and versions are not compared.
 
-`python tests/test_docs.py` prints the table of backends for docs/formats.md.
+`python tests/test_docs.py` prints the tables for docs/formats.md (backends) and docs/method.md (explained differences).
 """
 
 from __future__ import annotations
@@ -84,9 +84,14 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
     return found
 
 
+_MEASURED = "Read|Write|Encode|Decode|Open|Interval|Quickest|CPU|Limit|Disk"
+"""What a line of `measure` begins with that holds a time or what follows from one; it may go on indented."""
+
+
 def comparable(text: str) -> str:
     """Take out what differs from run to run, machine to machine and line width to line width."""
-    kept = [line for line in text.splitlines() if not re.match(r"(Read|Write|Encode|Decode|Open) ", line)]
+    text = re.sub(rf"^(?:{_MEASURED})\b.*\n(?:  +.*\n)*", "", text, flags=re.MULTILINE)
+    kept = text.splitlines()
     text = " ".join(" ".join(kept).split())
     return re.sub(r"(?<=[a-z]) \d+\.\d+(\.\w+)*(?=,| |$)", " #", text)
 
@@ -264,6 +269,16 @@ def test_the_table_of_backends_is_what_the_code_does() -> None:
     assert backends_table() in page, "python tests/test_docs.py prints the table for docs/formats.md"
 
 
+def test_the_table_of_explained_differences_is_what_the_code_allows() -> None:
+    assert explained_table() in (ROOT / "docs" / "method.md").read_text(), "python tests/test_docs.py prints it"
+
+
+def explained_table() -> str:
+    from storebench.measurement.prediction import explained_rows
+
+    return "\n".join(explained_rows())
+
+
 def test_every_dataset_and_suite_is_documented() -> None:
     from storebench.datasets import list_datasets
     from storebench.suites import SUITES
@@ -274,4 +289,4 @@ def test_every_dataset_and_suite_is_documented() -> None:
 
 
 if __name__ == "__main__":
-    os.write(1, (backends_table() + "\n").encode())
+    os.write(1, f"{backends_table()}\n\n{explained_table()}\n".encode())

@@ -10,12 +10,17 @@ import pytest
 from storebench.errors import ResultsError
 from storebench.records import (
     Case,
+    Conditions,
     Environment,
+    Limits,
     Row,
     Sample,
     case_from_json,
+    conditions_from_json,
     environment_from_json,
+    limits_from_json,
     row_from_json,
+    sample_from_json,
     to_json,
 )
 
@@ -84,3 +89,24 @@ def test_environment_id_and_name() -> None:
     assert ENVIRONMENT.id != dataclasses.replace(ENVIRONMENT, builds={}).id
     assert ENVIRONMENT.name.startswith("py3.11.7-numpy2.4.6-zarr3.1.6-")
     assert dataclasses.replace(ENVIRONMENT, dirty=True).name == ENVIRONMENT.name + "-dirty"
+
+
+def test_conditions_and_limits_both_ways() -> None:
+    conditions = Conditions(started_at=1.0, ended_at=2.5, cpu_pressure=0.1, busiest_other="cc1")
+    limits = Limits(taken_at=1.0, memcpy_bytes_per_s={"4096": 1e9}, open_s=1e-5)
+    assert conditions_from_json(json.loads(json.dumps(to_json(conditions)))) == conditions
+    assert limits_from_json(json.loads(json.dumps(to_json(limits)))) == limits
+    with pytest.raises(ResultsError, match="no Conditions"):
+        conditions_from_json({"started_at": 1.0})
+    with pytest.raises(ResultsError, match="no Limits"):
+        limits_from_json({"taken_at": 1.0, "colour": 1})
+
+
+def test_which_samples_count() -> None:
+    def counts(**more: object) -> bool:
+        return dataclasses.replace(SAMPLE, **more).counts  # type: ignore[arg-type]
+
+    assert [counts(verified=verdict) for verdict in (None, True, False)] == [True, True, False]
+    assert not counts(kind="first_touch", verified=True)
+    full = dataclasses.replace(SAMPLE, verified=False, unverified_reason="warm", sync_s=0.1, device_read_bytes=0)
+    assert sample_from_json(json.loads(json.dumps(to_json(full)))) == full

@@ -35,13 +35,14 @@ ROOMS = (
     "measurement",
     "asv_commit",
     "asv_calls",
+    "asv_results",
     "campaign",
     "analysis",
     "report",
     "cli",
     "__main__",
 )
-"""The order of DESIGN.md, with the rooms that it does not name yet (assets, storage, asv_commit, asv_calls)."""
+"""The order of DESIGN.md, with the rooms that it does not name yet (assets, storage, asv_commit, asv_calls, asv_results)."""
 
 _FORMAT_LIBRARIES = ("zarr", "numcodecs", "tifffile", "h5py", "imagecodecs", "glymur", "imageio")
 

@@ -302,3 +302,10 @@ def test_a_key_depends_on_every_fact_and_not_on_their_order() -> None:
 def test_files_that_vanish_while_counting_count_as_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module.os, "walk", lambda folder: [(str(folder), [], ["gone"])])
     assert storage.usage_bytes() == 0
+
+
+def test_counts_are_entries_like_any_other(storage: Storage) -> None:
+    _put(storage, "counts", "kept")
+    assert _names(storage) == {"kept"}
+    assert storage.clean() >= 100
+    assert _names(storage) == set()

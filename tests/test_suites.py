@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from storebench.assets import bundled_results
 from storebench.backends import BACKENDS
 from storebench.errors import UnknownNameError, UsageError
 from storebench.grid import Shape
-from storebench.suites import COUNTED, GRIDS, SUITES, TIERS, Grid, Subject, Tier, fit_layout, grids_of, why_impossible
+from storebench.records import Row
+from storebench.suites import (
+    COUNTED,
+    GRIDS,
+    SUITES,
+    TIERS,
+    Grid,
+    Subject,
+    Tier,
+    counted_values,
+    fit_layout,
+    grids_of,
+    heftie_grids,
+    is_timed,
+    why_impossible,
+)
 
 _SHAPES = {
     "yx": (1000, 1200),
@@ -98,9 +116,70 @@ def test_tiers_only_add() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_methods_time_the_operation_or_track_what_is_counted(suite: str) -> None:
+    own_loop = {"cold": ("track_read_cold",), "durable": ("track_write_durable",)}
     for grid in grids_of("smoke", suites=(suite,)):
         counted = tuple(f"track_{metric}" for metric in COUNTED.get(suite, ()))
-        assert grid.methods == (counted or (f"time_{grid.operation}",))
+        assert grid.methods == (counted or own_loop.get(suite) or (f"time_{grid.operation}",))
+        assert grid.is_timed is (suite not in COUNTED)
+        assert {is_timed(name) for name in grid.benchmarks} == {grid.is_timed}
+        assert grid.own_loop is (suite in own_loop)
+
+
+def test_the_state_of_a_grid_is_in_its_cases() -> None:
+    states = {
+        (grid.suite, case.cache, case.durability, case.threads)
+        for grid in GRIDS
+        for case in (grid.case(*next(grid.combinations())),)
+    }
+    special = {state for state in states if state[1:] != ("warm", "returned", None)}
+    assert special == {
+        ("cold", "cold", "returned", None),
+        ("durable", "warm", "durable", None),
+        ("threads", "warm", "returned", 1),
+        ("threads", "warm", "returned", 2),
+    }
+    assert {state[0] for state in states - special} == set(SUITES) - {"cold", "durable", "threads"}
+
+
+def test_cold_dropped_makes_a_name_that_python_takes() -> None:
+    grid = next(grid for grid in GRIDS if grid.suite == "cold")
+    assert replace(grid, cache="cold-dropped").methods == ("track_read_cold_dropped",)
+
+
+def test_the_peers_developer_set() -> None:
+    """zarr-benchmarks' dev.json: 7 codecs, read and written with Zarr 2 and 3, 128 voxels cubed of float64 in one chunk."""
+    cases = [grid.case(*values) for grid in heftie_grids() for values in grid.combinations()]
+    assert Counter((case.backend, case.operation) for case in cases) == {
+        (backend, operation): 7
+        for backend in ("zarr2-zarrpython", "zarr3-zarrpython")
+        for operation in ("read", "write")
+    }
+    assert {(case.dataset, case.shape, case.dtype, case.chunk_shape) for case in cases} == {
+        ("random", (128, 128, 128), "float64", (128, 128, 128))
+    }
+    assert all(grid in grids_of("core") and grid not in grids_of("smoke") for grid in heftie_grids())
+
+
+def test_no_grid_of_the_baseline_has_changed() -> None:
+    """asv throws results away when the parameters of a class change; the baseline that is shipped knows them."""
+    known = json.loads((bundled_results() / "benchmarks.json").read_text())
+    now = {
+        name: [[repr(value) for value in values] for values in grid.params.values()]
+        for grid in GRIDS
+        for name in grid.benchmarks
+    }
+    old = {name: about["params"] for name, about in known.items() if name != "version"}
+    assert {name: now.get(name) for name in old} == old
+
+
+def test_what_is_counted_is_none_where_it_is_not_known() -> None:
+    case = GRIDS[0].case(*next(GRIDS[0].combinations()))
+    nothing = Row(case=case, status="ok", format="f", library="l")
+    assert set(counted_values(nothing).values()) == {None}
+    known = replace(nothing, logical_bytes=20, stored_bytes=10, voxels_asked=2, voxels_decoded=6)
+    assert counted_values(known)["compression_ratio"] == 2
+    assert counted_values(known)["read_amplification"] == 3
+    assert {name for metrics in COUNTED.values() for name in metrics} == set(counted_values(known))
 
 
 @on_each_subject

@@ -17,7 +17,15 @@ from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
 from storebench.results.intervals import Interval, low_confidence, median_interval
-from storebench.results.settings import PLACE, SETTING, TASK, group_keys, summarise_settings, timed_rows
+from storebench.results.settings import (
+    COMPARABLE,
+    PLACE,
+    SETTING,
+    group_keys,
+    require_one_place,
+    summarise_settings,
+    timed_rows,
+)
 from storebench.results.tidy import throughput
 from storebench.units import bytes_text, ratio_text, seconds_text, shape_text
 
@@ -27,6 +35,7 @@ __all__ = [
     "median_interval",
     "not_shown_slower",
     "pareto_front",
+    "require_one_place",
     "summarise_settings",
     "throughput",
     "verdict",
@@ -68,6 +77,7 @@ class Verdicts:
     n_ok: int
     n_not_ok: int
     n_low_confidence: int
+    n_noisy: int
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -99,7 +109,13 @@ def not_shown_slower(rows: pd.DataFrame) -> pd.DataFrame:
 
     Overlapping 95 % intervals are a careful test: a difference must be clear before it counts. A row with 3 or 4
     samples has no interval; the span of its samples stands in. One with fewer is never shown to be slower.
+
+    Raises
+    ------
+    ResultsError
+        If they were measured on different machines or in different environments.
     """
+    require_one_place(rows)
     timed = timed_rows(rows).sort_values(["median_s", "case_id"], kind="stable")
     if timed.empty:
         return timed
@@ -122,13 +138,20 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     ok = frame[frame["status"] == "ok"]
     ranked = ok[ok["codec"].map(_is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
     findings: list[Verdict] = []
-    for place, rows in ranked.groupby(place_texts(frame).loc[ranked.index], sort=False):
+    places = place_texts(frame)
+    for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):
+        place = places[rows.index[0]]
         findings += _smallest(rows, place)
-        for _, task_rows in rows.groupby(group_keys(rows, TASK)):
+        for _, task_rows in rows.groupby(group_keys(rows, COMPARABLE)):
             findings += _fastest(task_rows, place)
         findings += _chunk_shapes(rows, place)
-    low = int(ok["low_confidence"].fillna(True).astype(bool).sum())
-    return Verdicts(findings=tuple(findings), n_ok=len(ok), n_not_ok=len(frame) - len(ok), n_low_confidence=low)
+    return Verdicts(
+        findings=tuple(findings),
+        n_ok=len(ok),
+        n_not_ok=len(frame) - len(ok),
+        n_low_confidence=int(ok["low_confidence"].fillna(True).astype(bool).sum()),
+        n_noisy=int(ok["noisy"].fillna(False).astype(bool).sum()),
+    )
 
 
 def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
@@ -141,7 +164,7 @@ def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     best, *others = [_setting_text(row) for _, row in best_class.iterrows()]
     beside = f"; raw npy: {seconds_text(baseline['median_s'].min())}" if len(baseline) else ""
     if len(best_class) == len(ranked):
-        text = f"{place}, {task}: nothing is shown to be faster than the other{_settings(len(ranked) - 1)}{beside}."
+        text = f"{place}, {task}: nothing is shown to be faster than the other{_settings(len(ranked) - 1)}{beside}{_noise(ranked)}."
         yield Verdict(about=task, place=place, best=None, equals=(best, *others), sentence=text)
         return
     if others:
@@ -149,10 +172,20 @@ def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
         equal = f", not shown to be slower: {'; '.join(others[:3])}{more}"
     else:
         equal = f", shown to be faster than the other{_settings(len(ranked) - 1)}"
-    doubt = " (low confidence)" if bool(best_class["low_confidence"].fillna(True).any()) else ""
+    doubt = _doubt(best_class)
     time = seconds_text(best_class.iloc[0]["median_s"])
     text = f"{place}, {task}: {best} takes {time}{equal}{beside}{doubt}."
     yield Verdict(about=task, place=place, best=best, equals=tuple(others), sentence=text)
+
+
+def _doubt(rows: pd.DataFrame) -> str:
+    """Say what weakens a finding that rests on these rows."""
+    low = " (low confidence)" if bool(rows["low_confidence"].fillna(True).any()) else ""
+    return low + _noise(rows)
+
+
+def _noise(rows: pd.DataFrame) -> str:
+    return " (noisy)" if bool(rows["noisy"].fillna(False).any()) else ""
 
 
 def _settings(n: int) -> str:
@@ -196,11 +229,12 @@ def _chunk_shapes(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     first = family.iloc[0]
     what = f"{place}, {first['backend']} {first['codec']}"
     if winners:
-        text = f"{what}: chunks {' or '.join(winners)} are not shown to be slower than another in any access pattern."
+        shown = f"{' or '.join(winners)} are not shown to be slower than another in any access pattern"
+        text = f"{what}: chunks {shown}{_noise(family)}."
         yield Verdict(about="chunk shapes", place=place, best=winners[0], equals=tuple(winners[1:]), sentence=text)
         return
     listed = "; ".join(f"{pattern!s}: {' or '.join(shapes)}" for pattern, shapes in classes.items())
-    text = f"{what}: no chunk shape wins every access pattern: {listed}."
+    text = f"{what}: no chunk shape wins every access pattern: {listed}{_noise(family)}."
     yield Verdict(about="chunk shapes", place=place, best=None, equals=(), sentence=text)
 
 
@@ -232,7 +266,8 @@ def place_texts(frame: pd.DataFrame) -> pd.Series[str]:
 
 
 def _place_text(row: pd.Series[Any]) -> str:
-    text = f"{row['dataset']} {shape_text(_shape_or_none(row['shape']))} {row['dtype']}"
+    seed = "" if pd.isna(row["seed"]) or row["seed"] == 0 else f" seed {row['seed']}"
+    text = f"{row['dataset']} {shape_text(_shape_or_none(row['shape']))} {row['dtype']}{seed}"
     return text if pd.isna(row["machine"]) else f"{text} on {row['machine']}"
 
 
@@ -248,8 +283,12 @@ def _environment_text(row: pd.Series[Any]) -> str:
 
 def _task_text(row: pd.Series[Any]) -> str:
     pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
-    cache = f" ({row['cache']})" if row["operation"] == "read" else ""
-    return f"{row['operation']}{pattern}{cache}"
+    is_durable = row["operation"] == "write" and row["durability"] == "durable"
+    terms = [row["cache"]] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
+    if not pd.isna(row["threads"]):
+        terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
+    listed = f" ({', '.join(map(str, terms))})" if terms else ""
+    return f"{row['operation']}{pattern}{listed}"
 
 
 def _setting_text(row: pd.Series[Any]) -> str:
@@ -262,5 +301,4 @@ def _setting_text(row: pd.Series[Any]) -> str:
     parts += (
         [f"cut along axis {row['stack_axis']}"] if not pd.isna(row["stack_axis"]) and row["stack_axis"] != 0 else []
     )
-    parts += [f"{row['threads']} threads"] if not pd.isna(row["threads"]) else []
     return " ".join(map(str, parts))

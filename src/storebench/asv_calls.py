@@ -20,7 +20,7 @@ from storebench import asv_commit
 from storebench.assets import bundled_benchmarks
 from storebench.errors import MeasurementError
 from storebench.records import Environment
-from storebench.results.asv import publish_asv_result, read_benchmarks, result_stem
+from storebench.results.asv import NOT_RESULTS, publish_asv_result, read_benchmarks, result_stem
 from storebench.results.files import write_atomically
 from storebench.results.journal import read_journal, write_compact
 from storebench.storage import Storage
@@ -50,6 +50,7 @@ class AsvFolder:
         self.path = path
         self.config = path / "asv.conf.json"
         self.raw_results = path / "results"
+        self.benchmarks = self.raw_results / "benchmarks.json"
         self.journal = path / "journal.jsonl"
         self.log = path / "asv.log"
         self._finished = path / "finished.txt"
@@ -165,9 +166,26 @@ class AsvCall:
             Passed on, after asv has been ended.
         """
         selection = "^(" + "|".join(map(re.escape, names)) + r")(\(|$)"
+        self._run("--append-samples", "-a", "rounds=1", "-b", selection, poll=poll)
+
+    def discover(self, *, poll: Callable[[], None]) -> None:
+        """Have asv look for the benchmarks and write down what it says of each, and of this machine; nothing is run.
+
+        Parameters
+        ----------
+        poll : callable
+            Called several times a second.
+
+        Raises
+        ------
+        MeasurementError, KeyboardInterrupt
+            As `run`.
+        """
+        self._run("-b", "just-discover", poll=poll)
+
+    def _run(self, *options: str, poll: Callable[[], None]) -> None:
         command = [sys.executable, "-m", "asv", "run", "--config", str(self.folder.config), "-E", "existing"]
-        command += ["--set-commit-hash", self.commit, "--machine", self.machine, "--append-samples", "-a", "rounds=1"]
-        command += ["-b", selection]
+        command += ["--set-commit-hash", self.commit, "--machine", self.machine, *options]
         with self.folder.log.open("ab") as log:
             start = log.tell()
             process = subprocess.Popen(
@@ -205,22 +223,26 @@ class AsvCall:
         tuple of pathlib.Path
             The files written: asv's and the journal; none where nothing was measured yet.
         """
-        written = []
+        if not self.folder.journal.exists():
+            return ()
         kept = results / self.machine
         stem = kept / result_stem(self.commit, self.environment.name)
-        if self.folder.journal.exists():
-            journal = stem.with_name(stem.name + ".jsonl")
-            earlier = [journal] if journal.exists() else []
-            write_compact(read_journal(*earlier, self.folder.journal), journal)
-            written.append(journal)
+        journal = stem.with_name(stem.name + ".jsonl")
+        earlier = [journal] if journal.exists() else []
+        content = read_journal(*earlier, self.folder.journal)
+        if not content.rows:
+            return ()  # interrupted before the first case
+        write_compact(content, journal)
+        written = [journal]
         raw = self.folder.raw_results
-        for source in (raw / self.machine).glob("*existing*.json"):
-            published = publish_asv_result(source, kept, env_name=self.environment.name, commit=self.commit)
-            written.append(published)
+        sources = [path for path in sorted((raw / self.machine).glob("*.json")) if path.name not in NOT_RESULTS]
+        written += [
+            publish_asv_result(source, kept, env_name=self.environment.name, commit=self.commit) for source in sources
+        ]
         if (raw / self.machine / "machine.json").exists():
             write_atomically(kept / "machine.json", (raw / self.machine / "machine.json").read_text())
-        if (raw / "benchmarks.json").exists():
-            _add_benchmarks(raw / "benchmarks.json", results / "benchmarks.json")
+        if self.folder.benchmarks.exists():
+            _add_benchmarks(self.folder.benchmarks, results / "benchmarks.json")
         return tuple(written)
 
     def _environ(self) -> dict[str, str]:

@@ -88,7 +88,7 @@ _RULES: Final = (
         r"deflate-([0-9])(-predictor)?",
         lambda m: {"kind": "deflate", "level": int(m[1]), "predictor": m[2] is not None},
         ("deflate-6", "deflate-6-predictor"),
-        "TIFF's zlib compression",
+        "DEFLATE in zlib's frames: TIFF's deflate and HDF5's gzip filter; '-predictor' is TIFF's",
     ),
     NameRule(
         r"lzw(-predictor)?",

@@ -26,7 +26,7 @@ DEFAULT_LIMIT: Final = 20 * GIB
 _NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs", "lustre"}
 )
-_KINDS: Final = ("datasets", "stores")
+_KINDS: Final = ("datasets", "stores", "counts")
 
 
 def content_key(facts: Mapping[str, Any]) -> str:

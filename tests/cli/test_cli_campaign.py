@@ -15,6 +15,8 @@ from storebench import campaign
 from storebench.assets import bundled_results
 from storebench.campaign import Outcome, Plan, Progress
 from storebench.cli import quick
+from storebench.records import Case, Conditions, Environment, Row, Sample
+from storebench.results.journal import Journal
 
 Run = Callable[..., Result]
 
@@ -28,6 +30,15 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(run: Run, tmp_path: Path) ->
     assert plan["n_measurements"] > plan["n_cases"] > 0
     assert all(name.split(".")[0] in ("open", "size") for name in plan["benchmarks"])
     assert not (tmp_path / "results").exists()
+
+
+def test_the_paired_engine_is_planned_with_what_ends_it(run: Run) -> None:
+    options = ("--engine", "paired", "--half-width", "3%", "--budget", "60", "--passes", "4")
+    result = run("run", "--suite", "open", *options, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    plan = json.loads(result.stdout)
+    assert (plan["engine"], plan["half_width"], plan["budget_s"], plan["passes"]) == ("paired", 0.03, 60.0, 4)
+    assert "in rounds, until each median is known to 3 % or 60.0 s are over" in " ".join(result.stderr.split())
 
 
 def fake(n_failed: int = 0, *, interrupted: bool = False) -> Callable[..., Outcome]:
@@ -58,6 +69,40 @@ def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert "storebench run --suite open --suite size --passes 2 --machine 'my lab' --resume" in " ".join(
         result.stderr.split()
     )
+
+
+def test_the_command_that_goes_on_reads_as_it_was_typed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaign, "run_campaign", fake(interrupted=True))
+    options = ("--engine", "paired", "--half-width", "7%", "--budget", "60")
+    result = run("run", "--suite", "open", *options)
+    assert result.exit_code == 130
+    again = "storebench run --suite open --engine paired --half-width 7% --budget 60.0 --resume"
+    assert again in " ".join(result.stderr.split())
+
+
+def test_a_noisy_run_says_so_at_its_end(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = tmp_path / "results" / "lab" / "0123abcd-py3.jsonl"
+    environment = Environment(python="3.11.7", libraries={}, builds={}, machine={"n_cpu": 2}, storebench="0.1.0")
+    case = Case(dataset="ct", shape=(9, 9, 9), dtype="uint16", axes="zyx", operation="open", backend="npy-numpy")
+    samples = [
+        Sample(wall_s=0.02, open_s=None, cpu_s=0.01, started_at=100.0 + number, process_id="p") for number in range(5)
+    ]
+    busy = Conditions(started_at=90.0, ended_at=200.0, cpu_pressure=0.5, other_cpus=1.5, busiest_other="chromium")
+    kept = Journal(journal)
+    kept.append_environment(environment)
+    kept.append_row(environment, Row(case=case, status="ok", format="npy", library="numpy", samples=tuple(samples)))
+    kept.append_conditions(environment.id, "run", busy)
+
+    def measured(plan: Plan, **_: object) -> Outcome:
+        return Outcome(result_files=(journal,), n_ok=1, n_failed=0, n_skipped=0, interrupted=False, failures=())
+
+    monkeypatch.setattr(campaign, "run_campaign", measured)
+    result = run("run", "--suite", "open")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "Warning: 1 case is noisy" in said
+    assert case.id in said
+    assert "chromium" in said
 
 
 def test_run_report_export(run: Run, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_completion_prints_a_script(run: Run, kind: str) -> None:
 def test_completion_knows_the_commands(shell: Shell) -> None:
     done = shell(_STOREBENCH_COMPLETE="bash_complete", COMP_WORDS="storebench me", COMP_CWORD="1")
     assert "measure" in done.stdout
+    done = shell(_STOREBENCH_COMPLETE="bash_complete", COMP_WORDS="storebench compare --fail", COMP_CWORD="2")
+    assert {"plain,--fail-on", "plain,--fail-on-undecided"} <= set(done.stdout.split())
 
 
 def test_options_come_from_the_environment(run: Run) -> None:

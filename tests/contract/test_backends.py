@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from storebench.backends import BACKENDS, ArrayWriter, Backend, WriteRequest, check_stored, write_array, writing
 from storebench.errors import UnsupportedError
 from storebench.grid import Region, grid_shape, iter_blocks
-from storebench.stores import Location
+from storebench.stores import Location, RequestLog
 
 from .contract_requests import accepted, fixed_requests, images, lossless_requests, own_index, regions, some_accepted
 
@@ -198,6 +199,31 @@ def test_a_block_comes_back_from_its_codec(backend: Backend) -> None:
         data = codec.encode(block)
         assert isinstance(data, bytes)
         np.testing.assert_array_equal(codec.decode(data), block, strict=True)
+
+
+# what is counted
+
+
+def test_a_backend_says_which_requests_it_counts(backend: Backend, tmp_path: Path) -> None:
+    """Where it says so, a log has at least the payload's bytes; where it does not, they are missing and nobody may use it."""
+    for request in some_accepted(backend, 3, lossless=True):
+        log = RequestLog()
+        location = new_location(tmp_path, backend).counted(log)
+        levels = images(request)
+        with backend.create(location, request) as writer:
+            for level, values in enumerate(levels):
+                writer.write(Region.whole(values.shape), values, level)
+        with backend.open(replace(location, log=None)) as reader:
+            n_bytes = reader.stored_as().chunk_bytes or location.size()[0] // 2
+        written = sum(r.n_bytes for r in log.requests if r.kind == "set")
+        assert written >= n_bytes if backend.counts_writes else written == 0
+        log.requests.clear()
+        with backend.open(location) as reader:
+            for level, values in enumerate(levels):
+                reader.read(Region.whole(values.shape), level)
+        assert (log.fetched_bytes >= n_bytes) == backend.counts_reads
+        assert not [r for r in log.requests if r.kind == "set"]
+        location.delete()
 
 
 # 8 all-skipped is a failure

@@ -77,7 +77,8 @@ def test_samples_follow_their_row_with_the_process_that_took_them(
         session.run()
         taken.append(session.conclude())
     entry = _only_row(journal)
-    assert entry.row == dataclasses.replace(row, samples=tuple(taken))
+    assert entry.row == dataclasses.replace(row, samples=(session.first_touch, *taken))
+    assert [sample.kind for sample in entry.row.samples] == ["first_touch", "timed", "timed", "timed"]
     assert {sample.process_id for sample in entry.row.samples} == {process_id()}
     assert [sample.started_at for sample in taken] == sorted(sample.started_at for sample in taken)
     assert (entry.run, entry.benchmark, entry.params) == ("r1", "read.X.time_read", ("'a'",))
@@ -100,7 +101,8 @@ def test_counting_gives_the_facts_without_a_call(
     monkeypatch.setattr(ReadWorkload, "run", lambda self: pytest.fail("counting needs no clock"))
     row = Session(CASE, image, storage, journal=journal).count()
     assert row.chunks_touched == 20
-    assert row.peak_memory_bytes is None
+    assert row.gets == 21
+    assert row.samples == ()
     assert _only_row(journal).row == row
 
 
@@ -114,7 +116,7 @@ def test_concluding_without_a_call_gives_no_sample(storage: Storage, image: Imag
     assert session.conclude() is None
     session.prepare()
     assert session.conclude() is None
-    assert _only_row(journal).row.samples == ()
+    assert _only_row(journal).row.samples == (session.first_touch,)
 
 
 def test_a_call_that_fails_gives_no_sample_and_leaves_nothing(
@@ -134,7 +136,7 @@ def test_a_call_that_fails_gives_no_sample_and_leaves_nothing(
     with pytest.raises(OSError, match="No space left"):
         session.run()
     assert session.conclude() is None
-    assert len(_only_row(journal).row.samples) == 1
+    assert [sample.kind for sample in _only_row(journal).row.samples] == ["first_touch", "timed"]
     assert list((storage.root / "scratch").iterdir()) == []
 
 

@@ -18,8 +18,10 @@ from storebench.backends import BACKENDS
 from storebench.errors import MissingDependencyError, UnsupportedError, UsageError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, grid_shape, voxels_decoded
 from storebench.measurement import operations
+from storebench.measurement import workload as workload_module
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
+from storebench.measurement.session import Session
 from storebench.measurement.workload import Workload, process_id
 from storebench.records import OPERATIONS, Case, Operation
 from storebench.storage import Storage
@@ -41,6 +43,16 @@ def image(storage: Storage) -> Image:
 def _case(backend: str, operation: Operation = "read", **settings: Any) -> Case:
     known = {"dataset": "random", "shape": SHAPE, "dtype": "uint16", "axes": "zyx"}
     return Case(**known, backend=backend, operation=operation, **settings)
+
+
+def _checked(workload: Workload) -> None:
+    """Make one call and compare what it gave, as a session does before it times anything."""
+    workload.prepare()
+    try:
+        workload.run()
+        workload.check()
+    finally:
+        workload.conclude()
 
 
 def _timed(workload: Workload) -> Workload:
@@ -80,7 +92,7 @@ def test_a_read_decodes_what_the_geometry_predicts(
 def test_a_zarr_read_fetches_its_chunks_and_its_metadata(
     storage: Storage, image: Image, backend: str, pattern: str
 ) -> None:
-    row = workload_for(_case(backend, pattern=pattern, chunk_shape=(10, 10, 1)), image, storage).row()
+    row = Session(_case(backend, pattern=pattern, chunk_shape=(10, 10, 1)), image, storage).count()
     n_chunks = 20 if pattern == "plane_xz" else 1
     metadata_bytes = row.stored_bytes - row.chunk_bytes
     assert row.chunk_bytes == math.prod(SHAPE) * _ITEM_BYTES
@@ -91,7 +103,7 @@ def test_a_zarr_read_fetches_its_chunks_and_its_metadata(
 
 def test_a_voxel_of_a_shard_fetches_one_chunk_and_the_index(storage: Storage, image: Image) -> None:
     case = _case("zarr3-zarrpython", pattern="voxel", chunk_shape=(5, 5, 5), shard_shape=(10, 10, 10))
-    row = workload_for(case, image, storage).row()
+    row = Session(case, image, storage).count()
     index_bytes = 8 * 16 + 4  # offset and length of 8 chunks, and a CRC-32C
     assert row.n_files == 3
     assert row.chunk_bytes == math.prod(SHAPE) * _ITEM_BYTES + 2 * index_bytes
@@ -103,7 +115,7 @@ def test_a_voxel_of_a_shard_fetches_one_chunk_and_the_index(storage: Storage, im
     ("pattern", "n_voxels", "n_runs"), [("whole", 2000, 1), ("plane_xz", 200, 10), ("voxel", 1, 1)]
 )
 def test_npy_fetches_the_voxels_alone(storage: Storage, image: Image, pattern: str, n_voxels: int, n_runs: int) -> None:
-    row = workload_for(_case("npy-numpy", pattern=pattern), image, storage).row()
+    row = Session(_case("npy-numpy", pattern=pattern), image, storage).count()
     header_bytes = row.stored_bytes - row.chunk_bytes
     assert row.voxels_asked == row.voxels_decoded == n_voxels
     assert row.chunks_touched is None
@@ -113,7 +125,7 @@ def test_npy_fetches_the_voxels_alone(storage: Storage, image: Image, pattern: s
 
 def test_a_tiled_tiff_fetches_the_tiles_touched(storage: Storage, image: Image) -> None:
     voxel, plane, whole = (
-        workload_for(_case("tiff-tifffile", pattern=pattern, chunk_shape=(1, 16, 16)), image, storage).row()
+        Session(_case("tiff-tifffile", pattern=pattern, chunk_shape=(1, 16, 16)), image, storage).count()
         for pattern in ("voxel", "plane_xz", "whole")
     )
     tile_bytes = 256 * _ITEM_BYTES
@@ -140,7 +152,7 @@ def test_every_operation_gives_a_sample_and_the_same_facts(
     storage: Storage, image: Image, backend: str, settings: dict[str, Any], operation: Operation
 ) -> None:
     workload = workload_for(_case(backend, operation, **settings), image, storage)
-    workload.warm_up()
+    _checked(workload)
     row = workload.row()
     sample = _timed(workload).conclude()
     assert row.status == "ok"
@@ -175,7 +187,7 @@ def test_the_codec_alone_pads_the_edge_as_the_store_does(storage: Storage, image
 def test_a_level_is_read_in_its_own_voxels(storage: Storage, image: Image) -> None:
     case = _case("omezarr-0.5-zarrpython", pattern="viewport@1", chunk_shape=(2, 2, 3), n_levels=2)
     workload = workload_for(case, image, storage)
-    workload.warm_up()
+    _checked(workload)
     assert workload.row().voxels_asked == 1 * 5 * 10
 
 
@@ -188,6 +200,31 @@ def test_a_write_has_a_fresh_target_each_time_and_leaves_nothing(storage: Storag
         assert list((storage.root / "scratch").iterdir()) == []
 
 
+@pytest.mark.parametrize("durability", ["returned", "durable"])
+def test_a_write_is_synced_before_and_after_and_says_how_long(
+    storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch, durability: str
+) -> None:
+    done: list[str] = []
+    sync = workload_module.sync_file_system
+
+    def noted(path: Path) -> float:
+        files = sum(1 for file in path.rglob("*") if file.is_file())
+        done.append(f"sync of {files} files")
+        return sync(path)
+
+    monkeypatch.setattr(workload_module, "sync_file_system", noted)
+    workload = workload_for(_case("npy-numpy", "write", durability=durability), image, storage)
+    workload.prepare()
+    done.append("run")
+    workload.run()
+    done.append("return")
+    sample = workload.conclude()
+    inside = ["sync of 1 files", "return"] if durability == "durable" else ["return", "sync of 1 files"]
+    assert done == ["sync of 0 files", "run", *inside]
+    assert sample.sync_s is not None
+    assert (sample.sync_s < sample.wall_s) or durability == "returned"
+
+
 def test_a_write_that_fails_leaves_nothing(storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     workload = workload_for(_case("npy-numpy", "write"), image, storage)
 
@@ -198,7 +235,7 @@ def test_a_write_that_fails_leaves_nothing(storage: Storage, image: Image, monke
 
     monkeypatch.setattr(type(workload.backend), "create", broken)
     with pytest.raises(OSError, match="No space left"):
-        workload.warm_up()
+        _checked(workload)
     assert list((storage.root / "scratch").iterdir()) == []
 
 
@@ -253,7 +290,7 @@ def test_a_backend_that_reads_wrongly_is_caught_before_it_is_timed(
 
     monkeypatch.setattr(workload.backend, "open", opened, raising=False)
     with pytest.raises(VerificationError, match=words):
-        workload.warm_up()
+        _checked(workload)
 
 
 def test_a_store_that_was_written_wrongly_is_never_kept(
@@ -286,7 +323,7 @@ def test_a_block_that_comes_back_wrong_is_noticed(
     decode = codec.decode
     monkeypatch.setattr(workload, "_codec", type("Wrong", (), {"decode": staticmethod(lambda data: decode(data) + 1)}))
     with pytest.raises(VerificationError, match="did not come back to the bit"):
-        workload.warm_up()
+        _checked(workload)
 
 
 def test_a_missing_library_says_what_installs_it(
@@ -311,9 +348,17 @@ def test_a_missing_library_says_what_installs_it(
             "pattern voxel goes with the operation read, not with write",
         ),
         (_case("npy-numpy", pattern="viewport@1"), UsageError, "has no level 1"),
+        (
+            _case("npy-numpy", "write", cache="cold"),
+            UsageError,
+            "cache cold goes with the operations read and open, not",
+        ),
+        (_case("npy-numpy", durability="durable"), UsageError, "durability durable goes with the operation write, not"),
+        (_case("npy-numpy", cache="cool"), UsageError, "Did you mean cold"),
+        (_case("npy-numpy", "write", durability="durabel"), UsageError, "Did you mean durable"),
         (_case("npy-numpyy"), UsageError, "Did you mean npy-numpy"),
     ],
-    ids=["codec", "operation", "pattern", "level", "backend"],
+    ids=["codec", "operation", "pattern", "level", "cache", "durability", "state", "promise", "backend"],
 )
 def test_what_cannot_be_is_a_sentence(
     storage: Storage, image: Image, case: Case, kind: type[Exception], words: str

@@ -143,6 +143,34 @@ def test_provenance_and_limits(built: tuple[str, Path]) -> None:
         assert said in page
 
 
+def test_proof_noise_and_the_limit_are_shown(tmp_path: Path) -> None:
+    frame = table()
+    reads = frame["operation"] == "read"
+    shown = frame.assign(cache="cold").assign(limit_fraction=0.123, noisy=False, cache_shown=None)
+    shown.loc[reads, "cache_shown"] = "guest-cold"
+    shown.loc[shown.index[reads][0], ["noisy", "noise"]] = [True, "others kept 1.9 of 2 processors busy"]
+    page = build_report(shown, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    data = _data(page)
+    assert set(_column(data, "Shown")) == {"guest-cold", None}
+    assert set(_column(data, "Of the limit")) == {"12.3 %"}
+    assert [text for text in _column(data, "Samples") if "noisy" in (text or "")] == ["8 (noisy)"]
+    assert f"{reads.sum()} of {reads.sum()} cases" in page
+    assert f"1 of {(frame['status'] == 'ok').sum()} cases" in page
+    assert "others kept 1.9 of 2 processors busy" in page
+    assert "its host may have held them" in page
+    assert "is not proven" not in page
+
+
+def test_thread_budgets_do_not_meet_in_one_ranking(tmp_path: Path) -> None:
+    frame = table()
+    faster = frame[frame["operation"] == "read"].assign(threads=1, median_s=1e-6).iloc[:3]
+    page = build_report(pd.concat([frame, faster]), ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    settings = page.partition('id="settings"')[2].partition("</section>")[0]
+    assert "zarr3-zarrpython" in settings
+    assert "threads 1" not in settings
+    assert _data(page)["n_rows"] == len(frame) + 3
+
+
 def test_names_stay_names(tmp_path: Path) -> None:
     frame = table()
     names = frame["dataset"].tolist()

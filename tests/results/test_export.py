@@ -33,7 +33,7 @@ def frame() -> pd.DataFrame:
 
 def test_json_has_arrays_and_nulls(frame: pd.DataFrame) -> None:
     data = json.loads(export(frame, "json") or "", parse_constant=lambda _: pytest.fail("NaN is no JSON"))
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     first, second = data["rows"]
     assert list(first) == list(COLUMNS)
     assert (first["shape"], first["samples_s"], first["median_s"], first["logical_bytes"]) == (
@@ -51,6 +51,7 @@ def test_csv_reads_back(frame: pd.DataFrame, tmp_path: Path) -> None:
     back = pd.read_csv(target)
     assert list(back.columns) == list(COLUMNS)
     assert (back["shape"][0], back["samples_s"][0], back["median_s"][0]) == ("8x8", "0.1 0.2 0.3", 0.2)
+    assert back["samples_process"][0] == "0 0 0"
     assert back["median_s"].isna()[1]
 
 
@@ -70,6 +71,7 @@ def test_parquet_reads_back(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert list(back.columns) == list(COLUMNS)
     assert list(back["samples_s"][0]) == [0.1, 0.2, 0.3]
     assert back["samples_s"][1] is None
+    assert list(back["samples_process"][0]) == [0, 0, 0]
     assert back["shard_shape"].isna().all()
     assert back["logical_bytes"][0] == 2**20
 

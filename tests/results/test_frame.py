@@ -15,9 +15,9 @@ import pytest
 from storebench.errors import ResultsError
 from storebench.records import Case, Environment, Row, Sample
 from storebench.results.asv import publish_asv_result
+from storebench.results.columns import FLAGS, FLOATS, INTS, TEXT, TUPLES
 from storebench.results.frame import COLUMNS, has_results, load_results, tidy_frame, tidy_row
 from storebench.results.journal import Journal
-from storebench.results.tidy import FLAGS, FLOATS, INTS, TEXT, TUPLES
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "asv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -11,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from storebench.errors import ResultsError, StorageError
-from storebench.records import Case, Environment, Row, Sample
-from storebench.results import journal as journal_module
+from storebench.records import SCHEMA_VERSION, Case, Conditions, Environment, Limits, Row, Sample
+from storebench.results import lines as lines_module
 from storebench.results.journal import Journal, read_journal, write_compact
+
+OLD = Path(__file__).parents[1] / "data" / "journals" / "v1.jsonl"
+"""20 lines of results/intel-xeon-2cpu as storebench of schema version 1 wrote them."""
 
 CASE = Case(dataset="ct", shape=(8, 8, 8), dtype="uint16", axes="zyx", operation="read", backend="npy-numpy")
 ROW = Row(case=CASE, status="ok", format="npy", library="numpy", logical_bytes=1024)
@@ -112,13 +116,12 @@ def test_a_bad_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path, lin
 
 def test_an_upgrade_step_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl"
-    Journal(path).append_row(ENVIRONMENT, ROW)
-    path.write_text(
-        path.read_text().replace('"schema_version": 1', '"schema_version": 0').replace('"n_files"', '"files"')
-    )
-    step = {0: lambda line: line | {"row": {("n_files" if k == "files" else k): v for k, v in line["row"].items()}}}
-    monkeypatch.setattr(journal_module, "_UPGRADES", step)
-    assert list(read_journal(path).rows) == [KEY]
+    Journal(path).append_row(ENVIRONMENT, replace(ROW, n_files=3))
+    old = path.read_text().replace('"schema_version":2', '"schema_version":1').replace('"n_files"', '"files"')
+    path.write_text(old)
+    step = {1: lambda line: line | {"row": {("n_files" if k == "files" else k): v for k, v in line["row"].items()}}}
+    monkeypatch.setattr(lines_module, "_UPGRADES", step)
+    assert read_journal(path).rows[KEY].row.n_files == 3
 
 
 def test_samples_without_a_row_are_a_warning(tmp_path: Path) -> None:
@@ -155,3 +158,83 @@ def test_every_line_says_its_schema(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "x.jsonl")
     journal.append_environment(ENVIRONMENT)
     assert json.loads(journal.path.read_text()).keys() == {"kind", "schema_version", "id", "environment"}
+
+
+def test_a_file_of_schema_version_1_still_reads(tmp_path: Path) -> None:
+    raw = [json.loads(line) for line in OLD.read_text().splitlines()]
+    assert {line["schema_version"] for line in raw} == {1}
+    content = read_journal(OLD)
+    rows = [line for line in raw if line["kind"] == "row"]
+    assert (len(content.environments), len(content.datasets), len(content.rows)) == (1, 3, 16)
+    for line in rows:
+        entry = next(
+            e for e in content.rows.values() if e.params == tuple(line["params"]) and e.benchmark == line["benchmark"]
+        )
+        assert [s.wall_s for s in entry.row.samples] == [s["wall_s"] for s in line["row"]["samples"]]
+        assert all(s.kind == "timed" and s.verified is None and s.sync_s is None for s in entry.row.samples)
+        assert entry.row.stored_bytes == line["row"].get("stored_bytes")
+        assert entry.row.engine == "asv"  # there was no other engine
+        assert (entry.row.gets, entry.row.converged) == (None, None)
+    compact = tmp_path / "v2.jsonl"
+    write_compact(content, compact)
+    assert read_journal(compact) == content
+    assert {json.loads(line)["schema_version"] for line in compact.read_text().splitlines()} == {SCHEMA_VERSION}
+
+
+def test_conditions_and_limits_are_kept_once_in_order(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "x.jsonl")
+    spans = [Conditions(started_at=float(i), ended_at=i + 1.0, cpu_pressure=0.5, busiest_other="cc1") for i in range(3)]
+    found = [Limits(taken_at=float(i), memcpy_bytes_per_s={"4096": 1e9 + i}, sync_s=0.001) for i in range(2)]
+    for span in (spans[2], spans[0], spans[2], spans[1]):
+        journal.append_conditions("e", "r1", span)
+    for limits in (*found, found[0]):
+        journal.append_limits("e", None, limits)
+    journal.append_conditions("f", None, spans[0])
+    content = read_journal(journal.path)
+    assert content.conditions == {"e": (spans[2], spans[0], spans[1]), "f": (spans[0],)}
+    assert content.limits == {"e": tuple(found)}
+    write_compact(content, tmp_path / "y.jsonl")
+    assert read_journal(tmp_path / "y.jsonl") == content
+    assert read_journal(tmp_path / "y.jsonl", journal.path).limits == content.limits
+    assert "null" not in (tmp_path / "y.jsonl").read_text()
+
+
+def test_a_sample_is_written_without_what_says_nothing_and_reads_back_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "x.jsonl")
+    full = Sample(
+        wall_s=0.5, open_s=0.1, cpu_s=0.4, started_at=2.0, process_id="p", kind="first_touch", verified=False,
+        unverified_reason="why", sync_s=0.2, resident_fraction=0.0, device_read_bytes=0, involuntary_switches=0,
+    )  # fmt: skip
+    journal.append_row(ENVIRONMENT, replace(ROW, samples=(sample(1),)))
+    journal.append_sample(ENVIRONMENT.id, None, CASE.id, full)
+    lines = [json.loads(line) for line in journal.path.read_text().splitlines()]
+    assert lines[0]["row"]["samples"][0].keys() == {"wall_s", "open_s", "cpu_s", "started_at", "process_id"}
+    assert lines[1]["sample"].keys() >= {
+        "kind",
+        "verified",
+        "resident_fraction",
+        "device_read_bytes",
+    }  # a 0 was measured
+    assert "write_calls" not in lines[1]["sample"]
+    content = read_journal(journal.path)
+    assert content.rows[KEY].row.samples == (sample(1), full)
+    write_compact(content, tmp_path / "y.jsonl")
+    assert read_journal(tmp_path / "y.jsonl") == content
+
+
+def test_new_facts_merge_and_converged_is_the_last_word(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "x.jsonl")
+    journal.append_row(ENVIRONMENT, replace(ROW, gets=3, engine="paired", converged=True))
+    journal.append_row(ENVIRONMENT, replace(ROW, instructions=7, converged=False))
+    row = read_journal(journal.path).rows[KEY].row
+    assert (row.gets, row.instructions, row.engine, row.converged) == (3, 7, "paired", False)
+
+
+def test_the_docs_know_every_kind_of_line() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    table = text.split("| `kind` | fields |")[1].split("\n\n")[0]
+    documented = {line.split("`")[1] for line in table.splitlines()[2:]}
+    source = Path(lines_module.__file__).with_name("journal.py").read_text()
+    assert documented == set(re.findall(r'line\["kind"\] == "(\w+)"', source))
+    assert documented == set(re.findall(r'"kind": "(\w+)"', source))
+    assert f"`schema_version` (now {SCHEMA_VERSION}" in text

@@ -22,6 +22,7 @@ from storebench.backends._backend import (
     WriteOrder,
     WriteRequest,
 )
+from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
@@ -62,6 +63,7 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Stack(Jp2Imageio()),
     Stack(Jp2Glymur()),
     Stack(Jp2Imagecodecs()),
+    Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),
     OmeZarrZarrPython("0.4"),

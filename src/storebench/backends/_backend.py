@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.codecs import Codec
+from storebench.errors import UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
 
@@ -160,6 +161,14 @@ class Backend(Protocol):
     def makes_levels(self) -> bool:
         """Whether a reader offers smaller levels that the format makes by itself and nobody has to write."""
 
+    @property
+    def counts_reads(self) -> bool:
+        """Whether a location's log gets every read request; False: the library opens files behind Python's back."""
+
+    @property
+    def counts_writes(self) -> bool:
+        """Whether a location's log gets every write, as a "set" with its bytes."""
+
     def why_unavailable(self) -> str | None:
         """Return None where the backend can work here, else a sentence with the command that installs what is missing."""
 
@@ -181,8 +190,42 @@ class Backend(Protocol):
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec alone, for blocks of the request's chunk shape, or a sentence where it cannot be had alone."""
 
+    def limit_threads(self, threads: int) -> str | None:
+        """Hold the library to at most this many threads that work at once, for the rest of this process.
+
+        It is meant for a fresh process, before the library's first call: pools are process-wide and made once. Without
+        this call the library does as it does by itself.
+
+        Parameters
+        ----------
+        threads : int
+            At least 1. A library that uses one thread anyway keeps to it.
+
+        Returns
+        -------
+        str or None
+            None where the limit holds; a sentence where the library cannot be held to it, or not any more.
+
+        Raises
+        ------
+        UsageError
+            If `threads` is less than 1.
+        """
+
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond `distributions`, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
+
+
+def check_thread_limit(threads: int) -> None:
+    """Refuse a number of threads that nothing can work with.
+
+    Raises
+    ------
+    UsageError
+        If it is less than 1.
+    """
+    if threads < 1:
+        raise UsageError(f"a library needs at least 1 thread, not {threads}; use --threads 1 or more")
 
 
 def missing_distributions(distributions: Collection[str], extra: str | None) -> str | None:

@@ -50,6 +50,13 @@ def no_checksum(backend: Backend, request: WriteRequest) -> str | None:
     return None
 
 
+def put_file(location: Location, data: bytes) -> None:
+    """Write a file that was made in memory; where requests are counted it is one "set"."""
+    location.path.write_bytes(data)
+    if location.log is not None:
+        location.log.add("set", location.path.name, len(data))
+
+
 class WholeWriter:
     """Takes an image in one piece and hands it to the function that stores it.
 

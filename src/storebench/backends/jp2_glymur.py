@@ -80,6 +80,8 @@ class Jp2Glymur(Jp2Backend):
     library = "glymur"
     distributions = ("glymur", "pillow")
     partial_read = True
+    counts_reads = False  # OpenJPEG opens the file itself
+    counts_writes = False
 
     def why_unavailable(self) -> str | None:
         """Return None where glymur is installed and an OpenJPEG is found."""
@@ -116,6 +118,17 @@ class Jp2Glymur(Jp2Backend):
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return why not: glymur works on files only."""
         return f"{self.name} has no codec in memory: glymur works on files only; use jp2-imagecodecs or jp2-imageio"
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Hold glymur by its own option, and OpenJPEG as the other backends do."""
+        sentence = super().limit_threads(threads) or self.why_unavailable()
+        if sentence is not None:
+            return sentence
+        try:
+            load_glymur().set_option("lib.num_threads", threads)
+        except RuntimeError as error:
+            return f"{self.name} cannot be told a number of threads ({error}); its OpenJPEG was built without threads"
+        return None
 
     def facts(self) -> Mapping[str, str]:
         """Return the OpenJPEG that glymur found, and where it comes from."""

@@ -22,6 +22,7 @@ class Jp2Imagecodecs(Jp2InMemory):
     name = "jp2-imagecodecs"
     library = "imagecodecs"
     distributions = ("imagecodecs",)
+    _n_threads = 1  # for all images of this process, as OpenJPEG's own setting
     makes_levels = False  # the wavelet does, but imagecodecs decodes the full size only
 
     def _why_not_tiled(self, request: WriteRequest) -> str | None:
@@ -35,17 +36,25 @@ class Jp2Imagecodecs(Jp2InMemory):
         import imagecodecs
 
         level = math.ceil(psnr_db or 0)  # a PSNR in whole dB; 0 cuts nothing off
-        return bytes(imagecodecs.jpeg2k_encode(image, level, codecformat="jp2", reversible=True, numthreads=1))
+        return bytes(
+            imagecodecs.jpeg2k_encode(image, level, codecformat="jp2", reversible=True, numthreads=self._n_threads)
+        )
 
     def _decode(self, data: bytes) -> NDArray:
         import imagecodecs
 
-        return owned(imagecodecs.jpeg2k_decode(data, numthreads=1))
+        return owned(imagecodecs.jpeg2k_decode(data, numthreads=self._n_threads))
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_Jp2ImagecodecsReader]:
         """Read the header."""
         yield _Jp2ImagecodecsReader(self, location, read_header(location))
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Hold OpenJPEG, and tell imagecodecs to use as many; without a limit it uses one."""
+        sentence = super().limit_threads(threads)
+        self._n_threads = threads
+        return sentence
 
     def facts(self) -> Mapping[str, str]:
         """Return the OpenJPEG of imagecodecs."""

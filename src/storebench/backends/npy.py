@@ -14,6 +14,7 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
+    check_thread_limit,
     missing_distributions,
     owned,
     refusal,
@@ -35,6 +36,8 @@ class NpyNumpy:
     extra = None
     partial_read = True
     makes_levels = False
+    counts_reads = True
+    counts_writes = False  # a memory map is written by the kernel
 
     def why_unavailable(self) -> str | None:
         """Return None: NumPy is always there."""
@@ -75,6 +78,11 @@ class NpyNumpy:
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the copy to bytes and back that stands for a codec here."""
         return _RawBlocks(request)
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Return None: copying into and out of a memory map takes one thread."""
+        check_thread_limit(threads)
+        return None
 
     def facts(self) -> Mapping[str, str]:
         """Return nothing: NumPy's version says all."""

@@ -16,12 +16,13 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
+    check_thread_limit,
     missing_distributions,
     owned,
     refusal,
 )
 from storebench.backends._pillow import any_size, facts_of_pillow
-from storebench.backends._single_file import WholeWriter, check_region, no_checksum, reading
+from storebench.backends._single_file import WholeWriter, check_region, no_checksum, put_file, reading
 from storebench.codecs import Codec
 from storebench.errors import DataError
 from storebench.grid import Layout, Region, Shape
@@ -41,6 +42,8 @@ class PngImageio:
     extra = None
     partial_read = False
     makes_levels = False
+    counts_reads = True
+    counts_writes = True
 
     def why_unavailable(self) -> str | None:
         """Return None where imageio and Pillow are installed."""
@@ -71,6 +74,11 @@ class PngImageio:
         """Return the codec as files in memory."""
         return _PngBlocks(request.codec)
 
+    def limit_threads(self, threads: int) -> str | None:
+        """Return None: Pillow's zlib uses one thread."""
+        check_thread_limit(threads)
+        return None
+
     def facts(self) -> Mapping[str, str]:
         """Return the zlib that Pillow compresses with."""
         return facts_of_pillow("zlib")
@@ -87,7 +95,7 @@ def _encode(image: NDArray, codec: Codec) -> bytes:
 
 def _store(location: Location, codec: Codec, image: NDArray) -> None:
     """Write an image to a file. Not by imageio: on a full disk it fails in a destructor, and no caller sees that."""
-    location.path.write_bytes(_encode(image, codec))
+    put_file(location, _encode(image, codec))
 
 
 def _decode(source: Any) -> NDArray:

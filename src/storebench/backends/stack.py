@@ -47,6 +47,8 @@ class Stack:
         self.distributions = inner.distributions
         self.extra = inner.extra
         self.makes_levels = inner.makes_levels
+        self.counts_reads = inner.counts_reads
+        self.counts_writes = inner.counts_writes
         self.partial_read = True  # planes that a region does not touch are never opened
 
     def why_unavailable(self) -> str | None:
@@ -91,6 +93,10 @@ class Stack:
         """Return the planes' codec, for blocks of one plane."""
         codec = self._inner.block_codec(_plane_request(request))
         return codec if isinstance(codec, str) else _StackBlocks(codec, request.stack_axis)
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Hold the planes' library; the planes of a stack are read one after the other."""
+        return self._inner.limit_threads(threads)
 
     def facts(self) -> Mapping[str, str]:
         """Return what the planes' backend says."""

@@ -12,7 +12,14 @@ from typing import IO, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import BlockCodec, WriteOrder, WriteRequest, missing_distributions, refusal
+from storebench.backends._backend import (
+    BlockCodec,
+    WriteOrder,
+    WriteRequest,
+    check_thread_limit,
+    missing_distributions,
+    refusal,
+)
 from storebench.backends._single_file import NUMBERS, WholeWriter, no_checksum, reading, storing
 from storebench.backends._tiff_reader import COMPRESSION_TAGS, READ_ERRORS, TiffReader
 from storebench.grid import Layout, Shape, grid_shape
@@ -35,6 +42,8 @@ class TiffTifffile:
     extra = None
     partial_read = True
     makes_levels = False
+    counts_reads = True
+    counts_writes = False  # tifffile writes arrays past any file object of Python
 
     def why_unavailable(self) -> str | None:
         """Return None where tifffile and imagecodecs are installed."""
@@ -80,6 +89,11 @@ class TiffTifffile:
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return predictor and compressor as tifffile calls them for one strip or tile."""
         return _TiffBlocks(request)
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Return None: reading and writing pass `maxworkers=1`, and imagecodecs' codecs use one thread."""
+        check_thread_limit(threads)
+        return None
 
     def facts(self) -> Mapping[str, str]:
         """Return the compressors inside imagecodecs."""

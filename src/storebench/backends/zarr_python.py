@@ -18,10 +18,12 @@ from storebench.backends._backend import (
     BlockCodec,
     WriteOrder,
     WriteRequest,
+    check_thread_limit,
     missing_distributions,
     refusal,
 )
 from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array, open_store, zarr_facts
+from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -49,6 +51,8 @@ class ZarrPython:
     extra = None
     partial_read = True
     makes_levels = False
+    counts_reads = True
+    counts_writes = True
     several_levels = False
 
     def why_unavailable(self) -> str | None:
@@ -102,6 +106,11 @@ class ZarrPython:
 
         array = create_array(MemoryStore(), request, request.shape, zarr_format=self.zarr_format)
         return tuple(array.chunks)
+
+    def limit_threads(self, threads: int) -> str | None:
+        """Hold zarr's pools, the chunks that it works on at once, and Blosc's own threads."""
+        check_thread_limit(threads)
+        return limit_zarr_threads(threads)
 
     def facts(self) -> Mapping[str, str]:
         """Return the builds and settings that results depend on."""

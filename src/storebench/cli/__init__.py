@@ -15,8 +15,9 @@ __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("quick", "quick", "Measure the main choices on one image, in a few minutes."),
-    CommandEntry("run", "run", "Run the suites through asv and keep the results."),
+    CommandEntry("run", "run", "Run the suites and keep the results."),
     CommandEntry("measure", "measure", "Measure one case."),
+    CommandEntry("compare", "compare", "Compare two results, or two settings measured now."),
     CommandEntry("report", "results", "Write the HTML report and its figures."),
     CommandEntry("export", "results", "Write the table of results as CSV, Parquet, JSON or Markdown."),
     CommandEntry("list", "listing", "Show what exists: backends, codecs, datasets, patterns, suites."),

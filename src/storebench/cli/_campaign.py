@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from storebench.cli._noise import note_noise
 from storebench.cli._output import Output
 from storebench.cli._progress import progress_shown
 from storebench.errors import StorageError
@@ -148,12 +149,20 @@ def note_plan(output: Output, plan: Plan) -> None:
     output.note(
         f"Plan: {count_text(plan.n_measurements)} measurements of {count_text(plan.n_cases)} cases, "
         f"about {seconds_text(plan.estimate_s)} "
-        f"({'1 pass' if plan.passes == 1 else f'{plan.passes} passes'}). Results: {where}"
+        f"({_extent_text(plan)}). Results: {where}"
     )
     if plan.dirty:
         output.note(
             "Warning: the clone has uncommitted changes, so the results are marked dirty. Commit first for results to keep."
         )
+
+
+def _extent_text(plan: Plan) -> str:
+    """Say how often each case is measured, in the words of its engine."""
+    if plan.engine == "asv":
+        return "1 pass" if plan.passes == 1 else f"{plan.passes} passes"
+    budget = "" if plan.budget_s is None else f" or {seconds_text(plan.budget_s)} are over"
+    return f"in rounds, until each median is known to {100 * plan.rule.half_width:g} %{budget}"
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
@@ -162,7 +171,10 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "tier": plan.tier,
         "suites": plan.suites,
         "dataset": plan.dataset,
+        "engine": plan.engine,
         "passes": plan.passes,
+        "half_width": plan.rule.half_width if plan.engine == "paired" else None,
+        "budget_s": plan.budget_s,
         "n_cases": plan.n_cases,
         "n_measurements": plan.n_measurements,
         "estimate_s": plan.estimate_s,
@@ -216,3 +228,12 @@ def note_outcome(output: Output, plan: Plan, outcome: Outcome) -> None:
             output.note(
                 f"  {title}: {count_text(len(pairs) - _SHOWN_REASONS)} more; all of them: storebench export --format markdown"
             )
+
+
+def note_noise_of(output: Output, outcome: Outcome) -> None:
+    """Warn where the machine was busy while a campaign measured."""
+    from storebench.results.frame import load_results
+
+    for journal in outcome.result_files:
+        if journal.suffix == ".jsonl":  # asv's file of the same name is read with it
+            note_noise(output, load_results(journal))

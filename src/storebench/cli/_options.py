@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,6 +14,7 @@ from storebench.cli._group import CommandEntry, StorebenchGroup
 from storebench.cli._output import Output
 from storebench.errors import UsageError
 from storebench.grid import parse_region, parse_shape
+from storebench.records import CACHE_STATES, DURABILITIES, Operation
 from storebench.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -50,9 +52,24 @@ class ParsedText(_ParamType):
             self.fail(str(error), param, ctx)
 
 
+def parse_percent(text: str) -> float:
+    """Read a percentage as in "5%", and return the share: 0.05.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is no percentage; write it as in 5%")
+    return float(match[1]) / 100
+
+
 SHAPE: Final = ParsedText("shape", parse_shape)
 REGION: Final = ParsedText("region", parse_region)
 BYTES: Final = ParsedText("bytes", parse_bytes)
+PERCENT: Final = ParsedText("percent", parse_percent)
 
 
 def _set_output(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -83,6 +100,12 @@ def _manners() -> list[click.Parameter]:
             help="Show the traceback of an error.",
         ),
     ]
+
+
+def was_given(ctx: click.Context, name: str) -> bool:
+    """Tell whether an option was typed, or set in the environment, and does not merely have its default."""
+    given = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return ctx.get_parameter_source(name) in given
 
 
 def json_option(function: _F) -> _F:
@@ -127,6 +150,44 @@ def axes_option(function: _F) -> _F:
     return click.option("--axes", metavar="NAMES", help="Axis names of a FILE that does not name them, as zyx.")(
         function
     )
+
+
+def cache_option(function: _F) -> _F:
+    """Add --cache."""
+    return click.option(
+        "--cache",
+        type=click.Choice(CACHE_STATES),
+        default="warm",
+        show_default=True,
+        help="Page cache before a read or an open, shown by counters; cold-dropped needs root.",
+    )(function)
+
+
+def durability_option(function: _F) -> _F:
+    """Add --durability."""
+    return click.option(
+        "--durability",
+        type=click.Choice(DURABILITIES),
+        default="returned",
+        show_default=True,
+        help="When a write ends: as the library returns, or once it is on the disk.",
+    )(function)
+
+
+def threads_option(function: _F) -> _F:
+    """Add --threads."""
+    about = "At most so many at once. Left out: as the library comes."
+    return click.option("--threads", type=click.IntRange(min=1), help=about)(function)
+
+
+def require_terms(operation: Operation, cache: str, durability: str) -> None:
+    """Refuse a state of the cache or an end of writes that the operation does not know, instead of ignoring it."""
+    if cache != "warm" and operation not in ("read", "open"):
+        raise UsageError(
+            f"cache {cache} is for reads and opens, this is {operation}; leave it out or add --operation read"
+        )
+    if durability != "returned" and operation != "write":
+        raise UsageError(f"durability {durability} is for writes, this is {operation}; add --operation write")
 
 
 def command(name: str, *, examples: Sequence[str] = ()) -> Callable[[Callable[..., Any]], click.Command]:

@@ -7,17 +7,34 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from storebench.cli._output import Output
 from storebench.units import count_text, seconds_text
 
-if TYPE_CHECKING:
-    from storebench.campaign import Progress
-
 SECONDS_BETWEEN_LINES: Final = 10.0
 _FIRST_WITH_ETA: Final = 3
 """The first measurements carry imports and empty caches: an estimate from them would be wrong."""
+
+
+class Progress(Protocol):
+    """How far a campaign, a sampling or a comparison is; each has such a class of its own."""
+
+    @property
+    def done(self) -> int:
+        """Measurements done."""
+
+    @property
+    def total(self) -> int:
+        """Measurements planned."""
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds still expected; None: not known yet."""
+
+    @property
+    def label(self) -> str:
+        """What was measured last."""
 
 
 @contextmanager

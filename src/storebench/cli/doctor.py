@@ -1,4 +1,4 @@
-"""`storebench doctor`: this machine, its libraries, and what is missing."""
+"""`storebench doctor`: this machine, its libraries, what is missing, and what can be measured here."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import importlib.metadata
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from storebench.cli._checks import (
+    Check,
+    Measured,
+    Status,
+    cold_checks,
+    limits_checks,
+    measure_machine,
+    measured_document,
+    noise_checks,
+    tool_checks,
+)
 from storebench.cli._errors import GATE_FAILED
 from storebench.cli._options import command, json_option, results_option, storage_option
 from storebench.cli._output import Output, wrapped
@@ -23,40 +34,29 @@ if TYPE_CHECKING:
     from storebench.records import Environment
     from storebench.storage import Storage
 
-Status = Literal["ok", "skip", "warn", "fail"]
 _COLORS: Final = {"ok": "green", "skip": "yellow", "warn": "yellow", "fail": "red"}
 _PINNED: Final = ("asv", "asv_runner")
 _ENOUGH_FREE: Final = 2 * 1024**3
 """Bytes: what the smoke tier stores, twice over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    status : str
-        "ok"; "skip": an optional library is not here; "warn": numbers say less than they seem to; "fail": something will not work.
-    name : str
-        What was looked at.
-    text : str
-        What was found, and what to do about it.
-    """
-
-    status: Status
-    name: str
-    text: str
-
-
-@command("doctor", examples=("storebench doctor", "storebench doctor --strict --json"))
+@command(
+    "doctor", examples=("storebench doctor", "storebench doctor --no-measure", "storebench doctor --strict --json")
+)
 @click.option("--strict", is_flag=True, help="End with exit code 1 where anything is not ok.")
+@click.option("--measure/--no-measure", default=True, help="Measure this machine's noise and limits; default: yes.")
 @storage_option
 @results_option
 @json_option
 @click.pass_obj
-def doctor_command(output: Output, *, strict: bool, storage: Path | None, results: Path, json: bool) -> None:
-    """Show this machine, its libraries and what is missing."""
+def doctor_command(
+    output: Output, *, strict: bool, measure: bool, storage: Path | None, results: Path, json: bool
+) -> None:
+    """Show this machine, its libraries and what is missing.
+
+    Unless --no-measure is given, it also measures what this machine can do at best, and how small a change can be seen on it
+    now: about 15 s.
+    """
     from storebench.storage import Storage
 
     checks: list[Check] = []
@@ -67,10 +67,16 @@ def doctor_command(output: Output, *, strict: bool, storage: Path | None, result
         checks.append(Check("fail", "storage", str(error)))
     environment = _environment(root)
     backends = backend_entries()
-    checks = [*_software(environment), *_pins(), *_libraries(backends), *checks, *_storage(root), _results(results)]
+    checks = [*_software(environment), *_pins(), *_libraries(backends), *tool_checks(), *checks, *_storage(root)]
+    checks += [*cold_checks(root, environment), _results(results)]
+    measured = Measured()
+    if measure:
+        output.note("Measuring this machine's noise and limits, about 15 s; --no-measure leaves it out")
+        measured = measure_machine(root)
+        checks += [*noise_checks(measured.noise, environment), *limits_checks(measured)]
     healthy = all(check.status == "ok" for check in checks)
     if json:
-        output.json(_document(checks, environment, backends, root))
+        output.json(_document(checks, environment, backends, root) | measured_document(measured))
     else:
         _say(output, checks)
     if strict and not healthy:

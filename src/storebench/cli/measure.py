@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from storebench.cli._errors import MEASURING_FAILED, SOMETHING_MISSING, WRONG_USAGE
-from storebench.cli._options import SHAPE, command, json_option, storage_option
-from storebench.cli._output import Output
+from storebench.cli._measured import row_lines
+from storebench.cli._noise import noise_text
+from storebench.cli._options import (
+    PERCENT,
+    SHAPE,
+    cache_option,
+    command,
+    durability_option,
+    json_option,
+    require_terms,
+    storage_option,
+    threads_option,
+    was_given,
+)
+from storebench.cli._output import Output, text_width
+from storebench.errors import UsageError
 from storebench.grid import Shape
-from storebench.records import OPERATIONS
-from storebench.units import bytes_text, count_text, is_missing, ratio_text, seconds_text, shape_text, throughput_text
+from storebench.records import OPERATIONS, Operation
+
+if TYPE_CHECKING:
+    from storebench.measurement.single import MeasureEngine
 
 _EXAMPLES: Final = (
     "storebench measure ct --shape 256,256,256 --backend zarr3-zarrpython \\",
     "    --chunks 64,64,64 --codec zstd-3 --pattern plane_xz",
-    "storebench measure my_image.tif --backend tiff-tifffile --codec deflate-6",
+    "storebench measure my_image.tif --backend tiff-tifffile --codec deflate-6 \\",
+    "    --cache cold --samples 20",
+    "storebench measure ct --backend npy-numpy \\",
+    "    --operation write --durability durable",
 )
 
 
@@ -40,17 +60,40 @@ _EXAMPLES: Final = (
 @click.option(
     "--stack-axis", type=click.IntRange(min=0), default=0, show_default=True, help="Axis along which a stack is cut."
 )
+@cache_option
+@durability_option
+@threads_option
+@click.option(
+    "--engine",
+    type=click.Choice(["direct", "paired"]),
+    default="direct",
+    show_default=True,
+    help="Samples from this process, or in rounds over fresh ones.",
+)
+@click.option(
+    "--half-width", type=PERCENT, metavar="PERCENT", help="Of the interval at which paired stops. [default: 5%]"
+)
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="When paired stops anyway.",
+)
+@click.option("--instructions", is_flag=True, help="Count machine instructions of one call too (valgrind).")
 @storage_option
 @json_option
-@click.pass_obj
+@click.pass_context
 def measure_command(
-    output: Output,
+    ctx: click.Context,
     /,
     data: str,
     *,
     chunks: Shape | None,
     shards: Shape | None,
     levels: int,
+    engine: MeasureEngine,
+    half_width: float | None,
     storage: Path | None,
     json: bool,
     **settings: Any,
@@ -62,16 +105,32 @@ def measure_command(
     from storebench.measurement.single import measure
     from storebench.storage import Storage
 
+    output = ctx.ensure_object(Output)
+    _require_fitting(ctx, engine, settings["operation"])
     root = Storage.open(storage)
     for warning in root.warnings():
         output.note(f"Warning: {warning}")
-    row = measure(data, chunks=chunks, shards=shards, n_levels=levels, storage=root, **settings)
+    if half_width is not None:
+        settings["half_width"] = half_width
+    row = measure(data, chunks=chunks, shards=shards, n_levels=levels, engine=engine, storage=root, **settings)
     if json:
         output.json(row)
     elif row["status"] == "ok":
         _say(output, row)
     if row["status"] != "ok":
         _end_without_number(output, row)
+    if row["noisy"]:
+        output.note(f"Warning: {noise_text(row['noise'])}")
+
+
+def _require_fitting(ctx: click.Context, engine: MeasureEngine, operation: Operation) -> None:
+    """Refuse an option that the others leave without effect, instead of ignoring it."""
+    given = {name for name in ctx.params if was_given(ctx, name)}
+    if engine == "direct" and given & {"half_width", "budget_s"}:
+        raise UsageError("--half-width and --budget say when the engine paired stops; add --engine paired")
+    if engine == "paired" and "samples" in given:
+        raise UsageError("--samples is for the engine direct; paired stops by --half-width and --budget")
+    require_terms(operation, ctx.params["cache"], ctx.params["durability"])
 
 
 def _end_without_number(output: Output, row: dict[str, Any]) -> None:
@@ -90,49 +149,11 @@ def _say(output: Output, row: dict[str, Any]) -> None:
     lines = row_lines(row)
     width = max(len(label) for label, _ in lines)
     for label, text in lines:
-        output.say(f"{click.style(f'{label:<{width}}', bold=True)}  {text}")
-    if row.get("low_confidence"):
+        parts = textwrap.wrap(text, text_width() - width - 2, break_long_words=False, break_on_hyphens=False)
+        output.say(f"{click.style(f'{label:<{width}}', bold=True)}  {parts[0]}")
+        for part in parts[1:]:
+            output.say(f"{'':<{width}}  {part}")
+    if row["n_processes"] == 1:
         output.note(
             "Samples of one process only: times move by more between processes. For numbers to keep: storebench run"
         )
-
-
-def row_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return a measured row as labels and texts, without what was not measured."""
-    image = f"{row['dataset']}, {shape_text(row['shape'])} {row['dtype']}, axes {row['axes']}"
-    one_piece = row["chunk_shape"] is None or tuple(row["chunk_shape"]) == tuple(row["shape"])
-    layout = "in one piece" if one_piece else f"chunks {shape_text(row['chunk_shape'])}"
-    shards = f", shards {shape_text(row['shard_shape'])}" if row["shard_shape"] else ""
-    what = row["operation"] + (f" {row['pattern']}" if row["operation"] == "read" else "")
-    lines = [
-        ("Image", image + (" (assumed: the file names none; say --axes)" if row.get("axes_assumed") else "")),
-        ("Stored as", f"{row['backend']} {row['library_version'] or ''}, {layout}{shards}, {row['codec']}"),
-        (what.capitalize(), _time_text(row)),
-    ]
-    if not is_missing(row["stored_bytes"]):
-        files = "" if is_missing(row["n_files"]) else f" in {_counted(row['n_files'], 'file')}"
-        ratio = f"compression ratio {ratio_text(row['compression_ratio'])}"
-        lines.append(("Size", f"{bytes_text(row['stored_bytes'])}{files}, {ratio}"))
-    if not is_missing(row["voxels_decoded"]):
-        asked, decoded = count_text(row["voxels_asked"]), count_text(row["voxels_decoded"])
-        times = ratio_text(row["read_amplification"])
-        lines.append(("Decoded", f"{asked} voxels asked, {decoded} decoded: {times} times as many"))
-    if not is_missing(row["fetched_bytes"]):
-        lines.append(("Fetched", f"{bytes_text(row['fetched_bytes'])} in {_counted(row['requests'], 'request')}"))
-    if not is_missing(row["max_abs_error"]):
-        exact = row["max_abs_error"] == 0
-        checked = "every voxel came back equal" if exact else f"largest error {row['max_abs_error']:g}"
-        lines.append(("Checked", checked))
-    return lines
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"1 {thing}" if n == 1 else f"{count_text(n)} {thing}s"
-
-
-def _time_text(row: dict[str, Any]) -> str:
-    low, high = row["ci95_low_s"], row["ci95_high_s"]
-    interval = "" if is_missing(low) else f" (95 % interval {seconds_text(low)} to {seconds_text(high)}"
-    samples = _counted(len(row["samples_s"] or ()), "sample")
-    speed = "" if is_missing(row["throughput_mib_s"]) else f", {throughput_text(row['throughput_mib_s'])}"
-    return f"{seconds_text(row['median_s'])}{interval}{', ' if interval else ' ('}{samples}){speed}"

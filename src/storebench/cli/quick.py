@@ -24,6 +24,7 @@ from storebench.cli._campaign import (
     take_image,
 )
 from storebench.cli._errors import INTERRUPTED, MEASURING_FAILED
+from storebench.cli._noise import note_noise
 from storebench.cli._options import (
     axes_option,
     command,
@@ -146,6 +147,7 @@ def _conclude(output: Output, plan: Plan, image: Image, outcome: dict[str, Any],
         raise MeasurementError(
             "nothing was measured to the end; start again, with a smaller image if it takes too long"
         )
+    note_noise(output, rows)
     verdicts = verdict(rows)
     page = write_report(rows, journal, reports)[0]
     if json:

@@ -13,10 +13,13 @@ from typing import Final
 import storebench
 from storebench.assets import clone_root
 from storebench.backends import BACKENDS
+from storebench.measurement.cache import read_ahead_bytes
 from storebench.records import Environment
 from storebench.storage import file_system_of
 
 _ALWAYS_RECORDED: Final = ("asv", "asv_runner", "numpy", "pillow")
+_THREAD_VARIABLES: Final = ("BLOSC_NTHREADS", "OPJ_NUM_THREADS", "OMP_NUM_THREADS", "TIFFFILE_NUM_THREADS")
+"""Variables that change how many threads a library uses; recorded where they are set."""
 
 
 @functools.cache
@@ -74,7 +77,8 @@ def _machine(storage_root: Path) -> dict[str, str | int | None]:
         if (flags := _proc_cpuinfo().get("flags")) is None
         else str("hypervisor" in flags.split()).lower(),
         "file_system": file_system_of(storage_root).kind,
-    }
+        "read_ahead_bytes": read_ahead_bytes(storage_root),
+    } | {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
 
 
 def _proc_cpuinfo() -> dict[str, str]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from storebench.errors import UsageError
+from storebench.errors import UsageError, unknown_name
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
 from storebench.measurement.images import Image
 from storebench.measurement.workload import OpenWorkload, ReadWorkload, Workload, WriteWorkload
-from storebench.records import Case, Operation
+from storebench.records import CACHE_STATES, DURABILITIES, Case, Operation
 from storebench.storage import Storage
 
 _WORKLOADS: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
@@ -30,7 +30,7 @@ def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
     Raises
     ------
     UsageError
-        If the operation is unknown, or a pattern is named for an operation that has none.
+        If the operation is unknown, or a pattern, a state of the cache or a durability is named for an operation that has none.
     MissingDependencyError, UnsupportedError, VerificationError
         As `Workload`.
     """
@@ -38,4 +38,12 @@ def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
         raise UsageError(f"there is no operation {case.operation!r}; operations are {', '.join(_WORKLOADS)}")
     if case.operation != "read" and case.pattern != "whole":
         raise UsageError(f"pattern {case.pattern} goes with the operation read, not with {case.operation}")
+    if case.cache not in CACHE_STATES:
+        raise unknown_name("state of the cache", case.cache, CACHE_STATES)
+    if case.durability not in DURABILITIES:
+        raise unknown_name("durability", case.durability, DURABILITIES)
+    if case.cache != "warm" and case.operation not in ("read", "open"):
+        raise UsageError(f"cache {case.cache} goes with the operations read and open, not with {case.operation}")
+    if case.durability != "returned" and case.operation != "write":
+        raise UsageError(f"durability {case.durability} goes with the operation write, not with {case.operation}")
     return _WORKLOADS[case.operation](case, image, storage)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final, Literal
 
 from storebench.datasets import open_dataset
 from storebench.errors import MissingDependencyError, UnsupportedError, UsageError
+from storebench.measurement.conditions import ConditionsRecorder
+from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image, stored_image
-from storebench.measurement.session import Session
+from storebench.measurement.instructions import count_instructions, why_no_instructions
+from storebench.measurement.limits import measure_limits
+from storebench.measurement.sampler import SamplingRule, sample_cases
+from storebench.measurement.session import Origin, Session
 from storebench.records import Case, Operation, Row, Sample
+from storebench.results.limits import merge_best
 from storebench.results.tidy import tidy_row
 from storebench.storage import Storage
+
+MeasureEngine = Literal["direct", "paired"]
+
+_LIMITS_S: Final = 0.5
+"""Seconds for this machine's limits beside one case."""
 
 
 def measure(
@@ -33,6 +43,13 @@ def measure(
     axes: str | None = None,
     n_levels: int = 1,
     stack_axis: int = 0,
+    cache: str = "warm",
+    durability: str = "returned",
+    threads: int | None = None,
+    engine: MeasureEngine = "direct",
+    half_width: float = 0.05,
+    budget_s: float | None = None,
+    instructions: bool = False,
     storage: Storage | None = None,
 ) -> dict[str, Any]:
     """Measure one case and return its row.
@@ -52,7 +69,8 @@ def measure(
     pattern : str
         Access pattern of a read, as in "plane_xz".
     samples : int
-        Timed calls, at least 1, all in this process, after one untimed and checked call.
+        Engine direct: timed calls that count, at least 1, all in this process, after two untimed and checked ones. A call whose
+        cache was not in the state asked for is repeated, up to as often again.
     shape, dtype, seed
         Of a synthetic dataset; shape in voxels, slowest axis first.
     axes : str, optional
@@ -61,6 +79,22 @@ def measure(
         Resolution levels to store.
     stack_axis : int
         Axis along which a stack of 2-D files is cut.
+    cache : str
+        State of the page cache before a read or an open, as in `Case`: warm, cold, cold-dropped.
+    durability : str
+        When a write ends, as in `Case`: returned or durable.
+    threads : int, optional
+        Thread budget; left out: as the library comes. A library's limit holds for a whole process: with the engine direct the
+        first one of a process stays.
+    engine : str
+        "direct": all samples in this process. "paired": rounds over fresh processes until the interval of the median is as narrow
+        as `half_width` says; `samples` is not looked at.
+    half_width : float
+        Engine paired: half of the 95 % interval ÷ median to stop at, as in 0.05.
+    budget_s : float, optional
+        Engine paired: seconds after which to stop in any case.
+    instructions : bool
+        Count machine instructions of one call too; needs valgrind and gcc.
     storage : Storage, optional
         Where stores are kept; else the default root.
 
@@ -74,6 +108,8 @@ def measure(
     ------
     UsageError, DataError, StorageError, VerificationError
         For settings, files, places and values that are wrong.
+    MissingDependencyError
+        If instructions are asked for and cannot be counted here.
 
     Examples
     --------
@@ -100,37 +136,47 @@ def measure(
         n_levels=n_levels,
         stack_axis=stack_axis,
         pattern=pattern,
+        cache=cache,
+        durability=durability,
+        threads=threads,
     )
-    session, row = measure_case(case, image, storage, samples)
-    return tidy_row(row, session.environment) | {"axes_assumed": image.axes_assumed}
+    why_not = why_no_instructions() if instructions else None
+    if why_not is not None:
+        raise MissingDependencyError(why_not)
+    recorder = ConditionsRecorder()
+    limits = merge_best([measure_limits(storage, budget_s=_LIMITS_S)])
+    if engine == "direct":
+        row = measure_case(case, image, storage, samples)
+    else:
+        rule = SamplingRule(half_width=half_width, budget_s=budget_s)
+        row = sample_cases([(case, image.key)], storage, rule)[case.id]
+    if instructions and row.status == "ok":
+        row = replace(row, instructions=count_instructions(case, image.key, storage))
+    told = tidy_row(row, record_environment(storage.root), conditions=[recorder.take()], limits=limits)
+    return told | {"axes_assumed": image.axes_assumed}
 
 
-def measure_case(case: Case, image: Image, storage: Storage, n_samples: int) -> tuple[Session, Row]:
+def measure_case(case: Case, image: Image, storage: Storage, n_samples: int) -> Row:
     """Measure one case in this process; a backend that cannot do it gives a row with status "skipped"."""
-    session = Session(case, image, storage)
+    session = Session(case, image, storage, origin=Origin(engine="direct"))
     try:
         row = session.start()
     except (UnsupportedError, MissingDependencyError) as error:
-        return session, session.empty_row("skipped", str(error))
-    return session, replace(row, samples=_timed_calls(session, n_samples))
+        return session.empty_row("skipped", str(error))
+    samples = (session.first_touch, *_timed_calls(session, n_samples))
+    return replace(row, samples=tuple(sample for sample in samples if sample is not None))
 
 
-def _timed_calls(session: Session, n_samples: int) -> tuple[Sample, ...]:
+def _timed_calls(session: Session, n_samples: int) -> list[Sample]:
+    """Take samples until enough of them count, or as many again were lost to a cache in the wrong state."""
     taken: list[Sample] = []
-    was_enabled = gc.isenabled()
-    for _ in range(n_samples):
-        session.prepare()
-        gc.collect()
-        gc.disable()
-        try:
-            session.run()
-        finally:
-            if was_enabled:
-                gc.enable()
-            sample = session.conclude()
+    for _ in range(2 * n_samples):
+        sample = session.sample()
         if sample is not None:
             taken.append(sample)
-    return tuple(taken)
+        if sum(sample.counts for sample in taken) == n_samples:
+            break
+    return taken
 
 
 def _tuple(values: Sequence[int] | None) -> tuple[int, ...] | None:

@@ -12,6 +12,7 @@ import math
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,16 @@ from numpy.typing import NDArray
 from storebench.access import Request, Target, parse_pattern
 from storebench.backends import Backend, get_backend
 from storebench.backends._backend import owned
-from storebench.errors import MissingDependencyError, VerificationError
+from storebench.errors import MissingDependencyError, UnsupportedError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
 from storebench.levels import build_levels
+from storebench.measurement.cache import sync_file_system
 from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image
-from storebench.measurement.memory import peak_growth
 from storebench.measurement.stored import StoredImage, stored_image_of, write_request
 from storebench.records import Case, Row, Sample
 from storebench.storage import Storage
-from storebench.stores import Location, RequestLog
+from storebench.stores import Location
 
 
 @functools.cache
@@ -70,6 +71,10 @@ class Workload:
         why_not = self.backend.why_unavailable()
         if why_not is not None:
             raise MissingDependencyError(why_not)
+        if case.threads is not None:
+            why_not = self.backend.limit_threads(case.threads)  # before the library's first call makes its pools
+            if why_not is not None:
+                raise UnsupportedError(why_not)
         environment = record_environment(storage.root)
         versions = {name: environment.libraries[name] for name in self.backend.distributions} | dict(
             self.backend.facts()
@@ -78,14 +83,20 @@ class Workload:
         self.store: StoredImage = stored_image_of(storage, self.backend, request, image, versions)
         self._opened_at: float | None = None
         self._open_s: float | None = None
+        self._sync_s: float | None = None
         self._started_at = self._wall_s = self._cpu_s = math.nan
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files whose state in the page cache is part of the case; none where the operation reads no store."""
+        return ()
 
     def prepare(self) -> None:
         """Make everything ready for one call, outside the clock."""
 
     def run(self) -> None:
         """Do it once: the timed part."""
-        self._opened_at = None
+        self._opened_at = self._sync_s = None
         started_at, cpu, start = time.time(), time.process_time(), time.perf_counter()
         self._call()
         stop = time.perf_counter()
@@ -100,6 +111,7 @@ class Workload:
             cpu_s=round(self._cpu_s, 9),
             started_at=round(self._started_at, 3),
             process_id=process_id(),
+            sync_s=None if self._sync_s is None else round(self._sync_s, 9),
         )
 
     def check(self) -> None:
@@ -112,17 +124,11 @@ class Workload:
         """
 
     def _call(self) -> None:
-        raise AssertionError("each operation has its own")
+        self.perform(self.store.location)
 
-    def warm_up(self) -> int | None:
-        """Make one untimed, checked call, and return the growth of resident memory in it, bytes (None off Linux)."""
-        self.prepare()
-        with contextlib.ExitStack() as tidy:
-            tidy.callback(self.conclude)
-            with peak_growth() as memory:
-                self.run()
-            self.check()
-        return memory.n_bytes
+    def perform(self, location: Location) -> None:
+        """Do what the clock holds, on this place: for a count, a counted one."""
+        raise NotImplementedError(f"{type(self).__name__} has no operation on a store")
 
     def row(self) -> Row:
         """Return everything about the case that no clock is needed for."""
@@ -157,9 +163,15 @@ class ReadWorkload(Workload):
         """Let go of the last result, so that memory is there again."""
         self._results = []
 
-    def _call(self) -> None:
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of the store."""
+        return _paths(self.store.location)
+
+    def perform(self, location: Location) -> None:
+        """Open, read every region, close."""
         results = self._results
-        with self.backend.open(self.store.location) as reader:
+        with self.backend.open(location) as reader:
             self._opened_at = time.perf_counter()
             for request in self.requests:
                 results.append(reader.read(request.region, request.level))
@@ -203,19 +215,13 @@ class ReadWorkload(Workload):
         return levels[request.level][request.region.slices]
 
     def row(self) -> Row:
-        """Return the facts, with what the read asks of the store: counted once, apart from timed runs."""
-        log = RequestLog()
-        with self.backend.open(self.store.location.counted(log)) as reader:
-            for request in self.requests:
-                reader.read(request.region, request.level)
+        """Return the facts, with the voxels that geometry says are asked for and decoded."""
         regions = [request.region for request in self.requests]
         own_level = any(self._made_by_format(request.level) for request in self.requests)
         decode_shape = None if own_level else self.store.stored.decode_shape  # blocks are known for level 0 only
         one_voxel = decode_shape is not None and math.prod(decode_shape) == 1  # a run of bytes has no chunks to count
         return replace(
             super().row(),
-            fetched_bytes=log.fetched_bytes if log.n_requests else None,
-            requests=log.n_requests or None,
             voxels_asked=sum(region.n_voxels for region in regions),
             chunks_touched=None if one_voxel else _total(regions, decode_shape, chunks_touched),
             voxels_decoded=_total(regions, decode_shape, voxels_decoded),
@@ -226,31 +232,61 @@ def _total(regions: list[Region], decode_shape: Shape | None, count: Any) -> int
     return None if decode_shape is None else sum(count(region, decode_shape) for region in regions)
 
 
+def _paths(location: Location) -> tuple[Path, ...]:
+    return tuple(Path(file) for file in location.files())
+
+
 class OpenWorkload(Workload):
     """Open and close."""
 
-    def _call(self) -> None:
-        with self.backend.open(self.store.location):
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files of the store."""
+        return _paths(self.store.location)
+
+    def perform(self, location: Location) -> None:
+        """Open and close."""
+        with self.backend.open(location):
             self._opened_at = time.perf_counter()
 
 
 class WriteWorkload(Workload):
-    """Create, write everything, close: to a fresh target each time."""
+    """Create, write everything, close: to a fresh target each time; a durable one then has the file system synced."""
 
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
         super().__init__(case, image, storage)
         self._levels = build_levels(image.voxels(), self.store.request.level_factors)
         self._tidy = contextlib.ExitStack()
+        self._durable = case.durability == "durable"
+        self._returned = False
 
     def prepare(self) -> None:
-        """Make an empty folder for the target."""
+        """Make an empty folder for the target, and leave nothing of earlier writes for the device to do."""
         self._tidy = contextlib.ExitStack()
         folder = self._tidy.enter_context(self.storage.scratch())
         self._target = Location(folder / f"image{self.backend.suffix}")
+        self._returned = False
+        self._sync()
 
     def _call(self) -> None:
+        self.perform(self._target)
+        self._returned = True
+        if self._durable:
+            self._sync_s = self._sync()
+
+    def _sync(self) -> float | None:
+        """Have everything put on the device, and return the seconds; None where a system cannot be told and nobody asked."""
+        try:
+            return sync_file_system(self._target.path.parent)
+        except UnsupportedError:
+            if self._durable:
+                raise
+            return None
+
+    def perform(self, location: Location) -> None:
+        """Create, write every level, close."""
         # The library's own door: storebench's checks were made when the store of this setting was written.
-        with self.backend.create(self._target, self.store.request) as writer:
+        with self.backend.create(location, self.store.request) as writer:
             for level, values in enumerate(self._levels):
                 writer.write(Region.whole(values.shape), values, level)
 
@@ -265,6 +301,10 @@ class WriteWorkload(Workload):
             raise VerificationError("nothing was written")
 
     def conclude(self) -> Sample:
-        """Remove the target."""
-        self._tidy.close()
+        """Sync what a call has left dirty, and remove the target."""
+        try:
+            if self._returned and self._sync_s is None:
+                self._sync_s = self._sync()
+        finally:
+            self._tidy.close()
         return super().conclude()

@@ -1,41 +1,55 @@
-"""The facts of a measurement: case, sample, row, environment, dataset. Frozen, and JSON both ways.
+"""The facts of a measurement: case, sample, row, environment, dataset, conditions, limits. Frozen, and JSON both ways.
 
 What was not measured is None (null in JSON), never 0.
 """
 
 from storebench.records._facts import (
+    CACHE_STATES,
+    DURABILITIES,
     OPERATIONS,
     SCHEMA_VERSION,
     Case,
+    Conditions,
     DatasetRecord,
     Environment,
+    Limits,
     Operation,
     Row,
     Sample,
+    SampleKind,
     Status,
 )
 from storebench.records._json import (
     case_from_json,
+    conditions_from_json,
     dataset_from_json,
     environment_from_json,
+    limits_from_json,
     row_from_json,
     sample_from_json,
     to_json,
 )
 
 __all__ = [
+    "CACHE_STATES",
+    "DURABILITIES",
     "OPERATIONS",
     "SCHEMA_VERSION",
     "Case",
+    "Conditions",
     "DatasetRecord",
     "Environment",
+    "Limits",
     "Operation",
     "Row",
     "Sample",
+    "SampleKind",
     "Status",
     "case_from_json",
+    "conditions_from_json",
     "dataset_from_json",
     "environment_from_json",
+    "limits_from_json",
     "row_from_json",
     "sample_from_json",
     "to_json",

@@ -9,18 +9,26 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from storebench.errors import UsageError
 from storebench.grid import Layout, Shape
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of the records' JSON. A new field of `Row` raises it, with an upgrade step in results.journal."""
 
 Operation = Literal["read", "write", "encode", "decode", "open"]
 OPERATIONS: Final[tuple[Operation, ...]] = ("read", "write", "encode", "decode", "open")
 Status = Literal["ok", "skipped", "failed", "timeout"]
+
+CACHE_STATES: Final = ("warm", "cold", "cold-dropped")
+"""States of the page cache before a read or an open; see `Case.cache`."""
+
+DURABILITIES: Final = ("returned", "durable")
+"""When a write ends; see `Case.durability`."""
+
+SampleKind = Literal["timed", "first_touch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +60,13 @@ class Case:
     store : str
         Kind of key-value container.
     cache : str
-        State of the page cache before the read. "warm": after an untimed read of the same.
+        State of the page cache before a read or an open, one of `CACHE_STATES`. "warm": every page of the stored files is in
+        it; "cold": none is (directory entries may be); "cold-dropped": nor is any directory entry (needs root).
     durability : str
-        "returned": until the library's call returns.
+        When a write ends, one of `DURABILITIES`. "returned": when the library's call returns; "durable": when the file
+        system has been told to put everything on the device after that, and has done so.
     threads : int or None
-        Thread budget; None: as each library comes.
+        Thread budget: at most so many at once; None: as each library comes.
     """
 
     dataset: str
@@ -123,12 +133,12 @@ _DEFAULTS: Final = {f.name: f.default for f in dataclasses.fields(Case)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One timing, raw.
+    """One timing, raw, with what the system counted in the same span. None: this system does not tell.
 
     Attributes
     ----------
     wall_s : float
-        Seconds of the whole operation, the open included.
+        Seconds of the whole operation, the open included; of a durable case the sync too.
     open_s : float or None
         Seconds of its open; None where the operation opens nothing.
     cpu_s : float
@@ -137,6 +147,29 @@ class Sample:
         Seconds since 1970-01-01 UTC.
     process_id : str
         The same for samples of one process; says nothing else.
+    kind : str
+        "timed"; "first_touch": the first call of its process, which no median holds.
+    verified : bool or None
+        Whether counters show the state of the cache that the case names; False: the sample is kept here and discarded from every
+        statistic.
+    unverified_reason : str or None
+        What showed that it was not.
+    sync_s : float or None
+        Of a write: seconds of the sync after its return. It is part of `wall_s` in a durable case, and follows it otherwise.
+    resident_fraction : float or None
+        Pages of the stored files in the page cache before, 0 to 1.
+    device_read_bytes, device_written_bytes : int or None
+        What the disk moved for this process, read-ahead included.
+    read_chars, write_chars : int or None
+        Bytes asked of the system by read and write calls; blind to memory maps.
+    read_calls, write_calls : int or None
+        Such calls.
+    minor_faults, major_faults, involuntary_switches : int or None
+        Page faults without and with the disk; times the system took the processor away.
+    run_delay_s : float or None
+        Seconds the calling thread was ready and waited for a processor.
+    threads_ran : int or None
+        Threads that used the processor in the span and were alive before or after it.
     """
 
     wall_s: float
@@ -144,6 +177,27 @@ class Sample:
     cpu_s: float
     started_at: float
     process_id: str
+    kind: SampleKind = "timed"
+    verified: bool | None = None
+    unverified_reason: str | None = None
+    sync_s: float | None = None
+    resident_fraction: float | None = None
+    device_read_bytes: int | None = None
+    device_written_bytes: int | None = None
+    read_chars: int | None = None
+    write_chars: int | None = None
+    read_calls: int | None = None
+    write_calls: int | None = None
+    minor_faults: int | None = None
+    major_faults: int | None = None
+    involuntary_switches: int | None = None
+    run_delay_s: float | None = None
+    threads_ran: int | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether statistics may hold it: timed, and not shown to be in another cache state than asked."""
+        return self.kind == "timed" and self.verified is not False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +229,26 @@ class Row:
     max_abs_error : float or None
         Largest difference from the source, in the dataset's units; 0.0 was checked to be lossless.
     peak_memory_bytes : int or None
-        Growth of resident memory during one untimed call; coarse below 64 MiB.
+        Growth of resident memory during one untimed call in a process of its own; coarse below 64 MiB.
+    gets, ranged_gets, misses, sets, lists : int or None
+        Requests to the store by kind.
+    set_bytes : int or None
+        Bytes handed to the store by one write.
+    predicted_requests, predicted_bytes : int or None
+        What geometry says of `requests` and `fetched_bytes` (of a write: of `sets` and `set_bytes`).
+    files_opened, renames, read_calls, write_calls : int or None
+        Of one call: files of the image opened, renames in it, read and write calls to the system.
+    instructions : int or None
+        Machine instructions of one call, by callgrind.
+    threads_ran : int or None
+        Threads that used the processor in one call, short-lived ones included.
+    codec_bytes_per_s : float or None
+        Uncompressed bytes per second of the codec alone on voxels of this image, one thread: decoded for reads, encoded for
+        writes.
+    engine : str or None
+        What took the samples: "asv", "paired" (fresh processes, rounds), "direct" (one process).
+    converged : bool or None
+        Whether the interval became as narrow as asked before the time was up; None where nothing was asked.
     """
 
     case: Case
@@ -198,6 +271,23 @@ class Row:
     voxels_decoded: int | None = None
     max_abs_error: float | None = None
     peak_memory_bytes: int | None = None
+    gets: int | None = None
+    ranged_gets: int | None = None
+    misses: int | None = None
+    sets: int | None = None
+    lists: int | None = None
+    set_bytes: int | None = None
+    predicted_requests: int | None = None
+    predicted_bytes: int | None = None
+    files_opened: int | None = None
+    renames: int | None = None
+    read_calls: int | None = None
+    write_calls: int | None = None
+    instructions: int | None = None
+    threads_ran: int | None = None
+    codec_bytes_per_s: float | None = None
+    engine: str | None = None
+    converged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +303,8 @@ class Environment:
     builds : mapping of str to str
         Codec libraries inside the wheels: c-blosc, zstd, OpenJPEG …
     machine : mapping of str to (str or int or None)
-        cpu, n_cpu, ram_bytes, os, kernel, arch, virtual ("true" under a hypervisor), file_system (of the storage root).
+        cpu, n_cpu, ram_bytes, os, kernel, arch, virtual ("true" under a hypervisor), file_system (of the storage root),
+        read_ahead_bytes (of its block device), and the variables that set numbers of threads, where they are set.
     storebench : str
         Version.
     commit : str or None
@@ -284,3 +375,66 @@ class DatasetRecord:
     def key(self) -> tuple[str, Shape, str, int | None]:
         """What a case names its image by."""
         return self.name, self.shape, self.dtype, self.seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """How busy the machine was over a span, whoever kept it busy. None: this system does not tell.
+
+    Attributes
+    ----------
+    started_at, ended_at : float
+        Seconds since 1970-01-01 UTC.
+    cpu_pressure, io_pressure, memory_pressure : float or None
+        Share of the span in which some task waited for it (Linux PSI, "some"), 0 to 1.
+    steal_share : float or None
+        Share of processor time that the hypervisor gave to others, 0 to 1.
+    load_1m : float or None
+        Load average at the end.
+    other_cpus : float or None
+        Processors that other processes than the measuring ones kept busy, mean over the span.
+    busiest_other : str or None
+        Name of the executable that used most of that; no arguments, no path.
+    """
+
+    started_at: float
+    ended_at: float
+    cpu_pressure: float | None = None
+    io_pressure: float | None = None
+    memory_pressure: float | None = None
+    steal_share: float | None = None
+    load_1m: float | None = None
+    other_cpus: float | None = None
+    busiest_other: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What this machine can do at best, measured beside the cases. Keys of mappings are bytes, as text: of a block, of a request.
+
+    Attributes
+    ----------
+    taken_at : float
+        Seconds since 1970-01-01 UTC.
+    memcpy_bytes_per_s : mapping of str to float
+        Copying memory, one thread, by size of the block.
+    warm_read_bytes_per_s, cold_read_bytes_per_s : mapping of str to float
+        Sequential buffered reads of a file, by size of the request; cold ones evicted before and shown to be.
+    random_read_s : mapping of str to float
+        Seconds of one cold read at a random place, by size of the request.
+    write_bytes_per_s, durable_write_bytes_per_s : mapping of str to float
+        Sequential buffered writes of a new file, until return, and until synced, by size of the request.
+    open_s, create_s, sync_s : float or None
+        Seconds to open and close a file, to create a small one, to sync a file of 4 KiB.
+    """
+
+    taken_at: float
+    memcpy_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    warm_read_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    cold_read_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    random_read_s: Mapping[str, float] = field(default_factory=dict)
+    write_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    durable_write_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    open_s: float | None = None
+    create_s: float | None = None
+    sync_s: float | None = None

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from storebench.errors import ResultsError
 from storebench.grid import Shape
-from storebench.records._facts import SCHEMA_VERSION, Case, DatasetRecord, Environment, Row, Sample
+from storebench.records._facts import SCHEMA_VERSION, Case, Conditions, DatasetRecord, Environment, Limits, Row, Sample
 
 _T = TypeVar("_T")
 
@@ -90,6 +90,28 @@ def environment_from_json(data: Mapping[str, Any]) -> Environment:
         If a field is missing or unknown.
     """
     return _build(Environment, data)
+
+
+def conditions_from_json(data: Mapping[str, Any]) -> Conditions:
+    """Return the conditions that `to_json` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If a field is missing or unknown.
+    """
+    return _build(Conditions, data)
+
+
+def limits_from_json(data: Mapping[str, Any]) -> Limits:
+    """Return the limits that `to_json` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If a field is missing or unknown.
+    """
+    return _build(Limits, data)
 
 
 def _build(kind: type[_T], data: Mapping[str, Any]) -> _T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storebench.records import DatasetRecord, Environment
@@ -99,6 +99,7 @@ def _names(records: Sequence[Record], column: str, missing: str = MISSING) -> st
 def _terms_block(records: Sequence[Record]) -> FactBlock:
     ok = [row for row in records if row["status"] == "ok"]
     low = sum(bool(row["low_confidence"]) for row in ok)
+    reads = [row for row in ok if row["operation"] in ("read", "open")]
     cache = _names([row for row in ok if row["operation"] == "read"], "cache")
     facts = [
         ("samples per case", _span([row["n_samples"] for row in ok if row["n_samples"] is not None])),
@@ -109,11 +110,22 @@ def _terms_block(records: Sequence[Record]) -> FactBlock:
             "writes end when",
             "the library's call returns" if _names(ok, "durability") == "returned" else _names(ok, "durability"),
         ),
+        ("state of the cache shown by counters", _share(reads, lambda row: row["cache_shown"] is not None)),
+        ("machine too busy", _noise_text(ok)),
         ("threads", _names(ok, "threads", missing="as each library comes")),
         ("store", _names(ok, "store")),
         ("statistic", "median, 95 % bootstrap interval over processes, then samples"),
     ]
     return FactBlock(heading="How", facts=facts)
+
+
+def _share(records: Sequence[Record], holds: Callable[[Record], bool]) -> str:
+    return f"{count_text(sum(map(holds, records)))} of {count_text(len(records))} cases"
+
+
+def _noise_text(records: Sequence[Record]) -> str:
+    recorded = [row for row in records if row["noisy"] is not None]
+    return _share(recorded, lambda row: bool(row["noisy"])) if recorded else "not recorded"
 
 
 def _environment_blocks(key: str, environment: Environment, *, several: bool) -> list[FactBlock]:
@@ -146,12 +158,20 @@ def limits(records: Sequence[Record]) -> list[str]:
         said.append("One machine: another disk, processor or network can change the order.")
     else:
         said.append("Several machines: their numbers stand apart and are never averaged; the figures show one of them.")
-    if any(row["cache"] == "warm" for row in records):
+    ok = [row for row in records if row["status"] == "ok"]
+    reads = [row for row in ok if row["operation"] in ("read", "open")]
+    if any(row["cache"] == "warm" and row["cache_shown"] is None for row in reads):
         said.append(
-            "“Warm” means after an untimed read of the same; that all of it was in the page cache is not proven."
+            "“Warm” means after an untimed read of the same; that all of it was in the page cache is not proven where the "
+            "state is not “shown”."
         )
-    if any(row["operation"] == "write" for row in records):
+    if any((row["cache_shown"] or "").startswith("guest") for row in reads):
+        said.append("“Guest-cold” pages were in no cache of this virtual machine; its host may have held them.")
+    if any(row["operation"] == "write" and row["durability"] != "durable" for row in ok):
         said.append("A write ends when the library's call returns; the data may not have reached the disk yet.")
+    noisy = next((row["noise"] for row in ok if row["noisy"] and row["noise"]), None)
+    if noisy is not None:
+        said.append(f"Rows marked “noisy” were measured on a machine too busy for times to repeat, the first: {noisy}.")
     if any(row["low_confidence"] and row["status"] == "ok" for row in records):
         said.append("Rows marked “few” or “low” rest on fewer than 8 samples or 4 processes.")
     if len({row["dataset"] for row in records}) > 1:

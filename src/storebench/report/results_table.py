@@ -29,10 +29,12 @@ _RESULT_COLUMNS: Final[Mapping[str, Callable[[Record], tuple[Any, str]]]] = {
     "Operation": lambda row: _plain(row["operation"]),
     "Pattern": lambda row: _plain(row["pattern"]),
     "Cache": lambda row: _plain(row["cache"]),
+    "Shown": lambda row: _plain(row["cache_shown"]),
     "Status": lambda row: _plain(row["status"]),
     "Median": lambda row: (row["median_s"], seconds_text(row["median_s"])),
     "95 % interval": lambda row: (row["ci95_low_s"], seconds_interval_text(row["ci95_low_s"], row["ci95_high_s"])),
-    "Samples": lambda row: (row["n_samples"], count_text(row["n_samples"]) + (" (low)" if _is_doubtful(row) else "")),
+    "Samples": lambda row: (row["n_samples"], count_text(row["n_samples"]) + _doubts(row)),
+    "Of the limit": lambda row: (row["limit_fraction"], _percent(row["limit_fraction"])),
     "Throughput": lambda row: (row["throughput_mib_s"], throughput_text(row["throughput_mib_s"])),
     "Size": lambda row: (row["stored_bytes"], bytes_text(row["stored_bytes"])),
     "Ratio": lambda row: (row["compression_ratio"], ratio_text(row["compression_ratio"])),
@@ -41,11 +43,19 @@ _RESULT_COLUMNS: Final[Mapping[str, Callable[[Record], tuple[Any, str]]]] = {
     "Reason": lambda row: _plain(row["reason"]),
 }
 FILTERED_COLUMNS: Final = ("Dataset", "Backend", "Codec", "Operation", "Pattern", "Status")
-TEXT_COLUMNS: Final = (*FILTERED_COLUMNS, "Chunks", "Shards", "Cache", "Reason")
+TEXT_COLUMNS: Final = (*FILTERED_COLUMNS, "Chunks", "Shards", "Cache", "Shown", "Reason")
 
 
-def _is_doubtful(row: Record) -> bool:
-    return bool(row["low_confidence"]) and row["status"] == "ok"
+def _doubts(row: Record) -> str:
+    """Return why a median is not to be relied on, in a word each."""
+    words = [
+        word for name, word in (("low_confidence", "low"), ("noisy", "noisy")) if row[name] and row["status"] == "ok"
+    ]
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _percent(fraction: float | None) -> str:
+    return MISSING if fraction is None else f"{ratio_text(100 * fraction)} %"
 
 
 def _plain(text: str | None) -> tuple[Any, str]:

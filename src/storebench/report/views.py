@@ -16,8 +16,8 @@ from storebench.analysis import BASELINE, not_shown_slower, place_texts, summari
 from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
+from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.results.frame import tidy_frame
-from storebench.results.tidy import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.units import shape_text
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ _READERS: dict[str, Callable[[Any], Any]] = (
     | dict.fromkeys(FLOATS, _number)
     | dict.fromkeys(INTS, _whole)
     | dict.fromkeys(FLAGS, _flag)
-    | {"samples_s": _samples}
+    | {"samples_s": _samples, "samples_process": _shape}
 )
 
 
@@ -233,7 +233,7 @@ def _is_timed(row: Record) -> bool:
 
 
 def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
-    """Keep the rows with the most frequent value of a column: warm and cold, say, never meet in one figure."""
+    """Keep the rows with the most frequent value of a column: warm and cold, or thread budgets, never meet in one figure."""
     value = next((value for value, _ in Counter(row[name] for row in rows).most_common(1)), None)
     return value, [row for row in rows if row[name] == value]
 
@@ -241,7 +241,7 @@ def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
 def _make_view(
     records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None], place: str
 ) -> View:
-    timed = [row for row in records if _is_timed(row)]
+    _, timed = _most([row for row in records if _is_timed(row)], "threads")
     cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
     _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
     counts = Counter(row["pattern"] or "whole" for row in reads)

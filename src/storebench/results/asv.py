@@ -169,7 +169,10 @@ def _rows(name: str, columns: Mapping[str, Any], known: Mapping[str, Any] | None
             version=version,
             stale=known is not None and known.get("version") != version,
             started_at=None if started_ms is None else started_ms / 1000,
-            in_seconds=known.get("unit") == "seconds" if known else method.startswith(("time_", "timeraw_")),
+            # a counted value has no samples: asv keeps those of times, and of our own loops that give times
+            in_seconds=known.get("unit") == "seconds"
+            if known
+            else method.startswith(("time_", "timeraw_")) or bool(columns.get("samples")),
         )
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from storebench.errors import MissingDependencyError, StorageError, UsageError, unknown_name
 from storebench.records import SCHEMA_VERSION
+from storebench.results.columns import TUPLES
 from storebench.results.files import write_atomically
-from storebench.results.tidy import TUPLES
 from storebench.units import bytes_text, ratio_text, seconds_text, shape_text, throughput_text
 
 FORMATS: Final = ("csv", "parquet", "json", "markdown")
@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 def _csv(frame: pd.DataFrame) -> str:
     flat = frame.copy()
     for name in (name for name in TUPLES if name in flat):
-        write = shape_text if name != "samples_s" else lambda samples: " ".join(map(repr, samples))
+        write = shape_text if not name.startswith("samples_") else lambda samples: " ".join(map(repr, samples))
         flat[name] = pd.Series([None if v is None else write(v) for v in flat[name]], dtype="str", index=flat.index)
     return flat.to_csv(index=False, lineterminator="\n")
 

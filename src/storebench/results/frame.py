@@ -16,9 +16,13 @@ from typing import Any, Final
 import pandas as pd
 
 from storebench.errors import ResultsError
+from storebench.records import Limits
 from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, read_asv_file, read_benchmarks
+from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES
 from storebench.results.journal import JournalContent, JournalRow, read_journal
-from storebench.results.tidy import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES, sample_columns, throughput, tidy_row
+from storebench.results.limits import merge_best
+from storebench.results.sampled import time_columns, timed_samples
+from storebench.results.tidy import rates, tidy_row
 
 __all__ = ["COLUMNS", "has_results", "load_results", "tidy_frame", "tidy_row"]
 
@@ -103,12 +107,13 @@ def _rows_of(stem: Path) -> Iterator[dict[str, Any]]:
     by_key = {(row.benchmark, row.params): row for row in asv_file.rows} if asv_file else {}
     known: set[_Key] = set()
     if journal:
+        limits = {key: merge_best(found) for key, found in journal.limits.items()}
         claims = {pair: key for key, entry in journal.rows.items() for pair in entry.measured_as}
         known = set(claims)
         for key, entry in journal.rows.items():
             # of several environments in one journal the last one gets asv's samples: asv cannot tell them apart
             asv_rows = [by_key[pair] for pair in entry.measured_as if claims[pair] == key and pair in by_key]
-            yield _journal_columns(entry, asv_rows, journal) | {"machine": machine}
+            yield _journal_columns(entry, asv_rows, journal, limits.get(entry.environment_id)) | {"machine": machine}
     for key_of_asv, row in by_key.items():
         # beside a journal, a combination that asv has no value of and the journal no word was never begun
         if asv_file and row.in_seconds and key_of_asv not in known and not (journal and row.status == "skipped"):
@@ -122,25 +127,28 @@ def _benchmarks_beside(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _journal_columns(entry: JournalRow, asv_rows: list[AsvRow], journal: JournalContent) -> dict[str, Any]:
+def _journal_columns(
+    entry: JournalRow, asv_rows: list[AsvRow], journal: JournalContent, limits: Limits | None
+) -> dict[str, Any]:
     """Return the columns of a journal's row, with asv's samples where it has none of its own."""
-    row = entry.row
+    row, key = entry.row, entry.environment_id
     sampled = max(asv_rows, key=lambda asv_row: len(asv_row.samples), default=None)
-    lost = row.status == "ok" and not row.samples and sampled is not None and sampled.status == "failed"
-    if lost:
+    has_none = row.status == "ok" and not timed_samples(row) and sampled is not None
+    if has_none and sampled is not None and sampled.status == "failed":
         row = replace(
             row, status="timeout", reason="no call came to its end: stopped after asv's time limit, or crashed"
         )
-    values = tidy_row(row, journal.environments.get(entry.environment_id), environment_id=entry.environment_id)
-    if row.status == "ok" and not row.samples and sampled is not None and sampled.in_seconds and sampled.status == "ok":
+    conditions = journal.conditions.get(key, ())
+    values = tidy_row(row, journal.environments.get(key), environment_id=key, conditions=conditions, limits=limits)
+    if has_none and sampled is not None and sampled.in_seconds and sampled.status == "ok":
         values |= _asv_samples(sampled)
-        values["throughput_mib_s"] = throughput(values["asked_bytes"], values["median_s"])
+        values |= rates(values)
     return values | {"commit": entry.commit or values["commit"], "benchmark": entry.benchmark}
 
 
 def _asv_samples(row: AsvRow) -> dict[str, Any]:
     """Return the columns of asv's samples; from which process each came, asv does not keep."""
-    columns = sample_columns(row.samples, None)
+    columns = time_columns(row.samples, None) | {"engine": "asv"}
     return columns if row.samples else columns | {"median_s": row.value, "low_confidence": True}
 
 
@@ -149,6 +157,7 @@ def _asv_columns(row: AsvRow, asv_file: AsvFile) -> dict[str, Any]:
     reasons = {"failed": "asv has no value: failed, timed out or crashed", "skipped": "asv: skipped or not selected"}
     values: dict[str, Any] = dict.fromkeys(COLUMNS) | {
         "case_id": "/".join([row.benchmark, *map(_plain, row.params)]),
+        "engine": "asv",
         "status": row.status,
         "reason": reasons.get(row.status),
         "environment": asv_file.env_name,

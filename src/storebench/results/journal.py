@@ -5,32 +5,35 @@ docs/results.md describes the lines. Several processes may write one journal: ea
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from storebench.errors import ResultsError, StorageError
 from storebench.grid import Shape
 from storebench.records import (
-    SCHEMA_VERSION,
+    Conditions,
     DatasetRecord,
     Environment,
+    Limits,
     Row,
     Sample,
+    conditions_from_json,
     dataset_from_json,
     environment_from_json,
+    limits_from_json,
     row_from_json,
     sample_from_json,
     to_json,
 )
 from storebench.results.files import mend_end, write_atomically
+from storebench.results.lines import JournalWarning, brief, encode, read_lines
 
-_UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
-"""Schema version → the step that turns its lines into those of the next. Empty: there is only version 1."""
+__all__ = ["Journal", "JournalContent", "JournalRow", "JournalWarning", "Origin", "read_journal", "write_compact"]
 
+_T = TypeVar("_T")
 _Key = tuple[str, str]
 _FACTS: Final = tuple(f.name for f in fields(Row) if f.name not in ("case", "status", "reason", "samples"))
 
@@ -83,12 +86,20 @@ class Journal:
             "environment_id": environment_id,
             "run": run,
             "case_id": case_id,
-            "sample": to_json(sample),
+            "sample": brief(sample),
         }
         self._append(line)
 
+    def append_conditions(self, environment_id: str, run: str | None, conditions: Conditions) -> None:
+        """Append how busy the machine was over a span; it concerns the samples that were taken in it."""
+        self._append(_conditions_line(environment_id, conditions) | {"run": run})
+
+    def append_limits(self, environment_id: str, run: str | None, limits: Limits) -> None:
+        """Append what the machine can do at best, measured beside the cases."""
+        self._append(_limits_line(environment_id, limits) | {"run": run})
+
     def _append(self, line: dict[str, Any]) -> None:
-        raw = _encode(line)
+        raw = encode(line)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -140,28 +151,19 @@ class JournalRow:
         return self.measured_as[-1][1] if self.measured_as else None
 
 
-@dataclass(frozen=True, slots=True)
-class JournalWarning:
-    """Something that was left out on reading, and why."""
-
-    path: Path
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path}, line {self.line}: {self.text}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalContent:
     """What one or several journals hold: environments by id, datasets, rows by (environment id, case id), what was left out.
 
-    Datasets are known by name, shape, dtype and seed; of two with the same the last one counts.
+    Datasets are known by name, shape, dtype and seed; of two with the same the last one counts. Conditions and limits
+    are known by the environment's id, in the order read, each once.
     """
 
     environments: Mapping[str, Environment]
     datasets: Mapping[tuple[str, Shape, str, int | None], DatasetRecord]
     rows: Mapping[tuple[str, str], JournalRow]
+    conditions: Mapping[str, tuple[Conditions, ...]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[Limits, ...]] = field(default_factory=dict)
     warnings: tuple[JournalWarning, ...] = ()
 
 
@@ -180,7 +182,7 @@ def read_journal(*paths: Path) -> JournalContent:
     """
     merger = _Merger()
     for path in paths:
-        for number, line in _lines(path, merger.warnings):
+        for number, line in read_lines(path, merger.warnings):
             try:
                 merger.take(line, (path, number))
             except KeyError as error:
@@ -200,6 +202,8 @@ class _Merger:
         self._rows: dict[_Key, JournalRow] = {}
         self._samples: dict[_Key, dict[Sample, None]] = {}
         self._first_sample: dict[_Key, tuple[Path, int]] = {}
+        self._conditions: dict[str, list[Conditions]] = {}
+        self._limits: dict[str, list[Limits]] = {}
 
     def take(self, line: Mapping[str, Any], where: tuple[Path, int]) -> None:
         if line["kind"] == "environment":
@@ -216,6 +220,10 @@ class _Merger:
             key = (line["environment_id"], line["case_id"])
             self._samples.setdefault(key, {})[sample_from_json(line["sample"])] = None
             self._first_sample.setdefault(key, where)
+        elif line["kind"] == "conditions":
+            _add_once(self._conditions, line["environment_id"], conditions_from_json(line["conditions"]))
+        elif line["kind"] == "limits":
+            _add_once(self._limits, line["environment_id"], limits_from_json(line["limits"]))
         else:
             raise ResultsError(f"there is no kind of line called {line['kind']!r}")
 
@@ -230,48 +238,19 @@ class _Merger:
             for k, entry in self._rows.items()
         }
         return JournalContent(
-            environments=self._environments, datasets=self._datasets, rows=rows, warnings=(*self.warnings, *lost)
+            environments=self._environments,
+            datasets=self._datasets,
+            rows=rows,
+            conditions={key: tuple(items) for key, items in self._conditions.items()},
+            limits={key: tuple(items) for key, items in self._limits.items()},
+            warnings=(*self.warnings, *lost),
         )
 
 
-def _lines(path: Path, warnings: list[JournalWarning]) -> list[tuple[int, dict[str, Any]]]:
-    """Return the objects of a file with their line numbers, upgraded to this schema."""
-    try:
-        raw = path.read_bytes().splitlines()
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
-    found = []
-    for number, text in enumerate(raw, start=1):
-        try:
-            line = json.loads(text)
-        except ValueError as error:  # also bytes that are no UTF-8
-            if number < len(raw):
-                raise ResultsError(
-                    f"{path}, line {number} is damaged: {error}. Restore the file or delete that line"
-                ) from error
-            warnings.append(
-                JournalWarning(path, number, "the last line is cut off (an interrupted write?) and left out")
-            )
-            break
-        found.append((number, _upgrade(line, f"{path}, line {number}")))
-    return found
-
-
-def _upgrade(line: Any, where: str) -> dict[str, Any]:
-    version = line.get("schema_version") if isinstance(line, dict) else None
-    if not isinstance(version, int) or not isinstance(line.get("kind"), str):
-        raise ResultsError(f"{where}: a journal's line is an object with kind and schema_version")
-    if version > SCHEMA_VERSION:
-        raise ResultsError(
-            f"{where}: written by a newer storebench (schema version {version}, this one knows {SCHEMA_VERSION}); "
-            "update with: pip install --upgrade storebench"
-        )
-    upgraded: dict[str, Any] = line
-    for step in range(version, SCHEMA_VERSION):
-        if step not in _UPGRADES:
-            raise ResultsError(f"{where}: schema version {version} is not known")
-        upgraded = _UPGRADES[step](upgraded)
-    return upgraded
+def _add_once(kept: dict[str, list[_T]], key: str, item: _T) -> None:
+    items = kept.setdefault(key, [])
+    if item not in items:
+        items.append(item)
 
 
 def _journal_row(line: Mapping[str, Any]) -> JournalRow:
@@ -297,11 +276,16 @@ def _merge(old: JournalRow, new: JournalRow) -> JournalRow:
 def write_compact(content: JournalContent, path: Path) -> None:
     """Write a journal with one line per environment and per case, samples inside; in one atomic step, in a fixed order.
 
-    A case that several benchmarks measured gets a line for each of the others too, without facts of its own.
+    Conditions and limits keep a line each. A case that several benchmarks measured gets a line for each of the others
+    too, without facts of its own.
     """
     lines = []
     for environment_id, environment in sorted(content.environments.items()):
         lines.append({"kind": "environment", "id": environment_id, "environment": to_json(environment)})
+    for environment_id, spans in sorted(content.conditions.items()):
+        lines += [_conditions_line(environment_id, span) for span in spans]
+    for environment_id, found in sorted(content.limits.items()):
+        lines += [_limits_line(environment_id, limits) for limits in found]
     lines += [{"kind": "dataset", "dataset": to_json(d)} for _, d in sorted(content.datasets.items(), key=str)]
     for (environment_id, _), entry in sorted(content.rows.items()):
         *others, last = entry.measured_as or ((None, None),)
@@ -310,7 +294,7 @@ def write_compact(content: JournalContent, path: Path) -> None:
             lines.append(_row_line(environment_id, replace(entry.row, samples=()), told))
         told = {"run": entry.run, "commit": entry.commit, "benchmark": last[0], "params": last[1]}
         lines.append(_row_line(environment_id, entry.row, told))
-    write_atomically(path, b"".join(map(_encode, lines)))
+    write_atomically(path, b"".join(map(encode, lines)))
 
 
 def _told_by(origin: Origin | None, commit: str | None) -> dict[str, Any]:
@@ -322,10 +306,14 @@ def _told_by(origin: Origin | None, commit: str | None) -> dict[str, Any]:
 def _row_line(environment_id: str, row: Row, told: Mapping[str, Any]) -> dict[str, Any]:
     params = None if told["params"] is None else list(told["params"])
     known = {name: value for name, value in to_json(row).items() if value is not None}
+    known["samples"] = [brief(sample) for sample in row.samples]
     known["case"] = {name: value for name, value in known["case"].items() if value is not None or name == "seed"}
     return {"kind": "row", "environment_id": environment_id, **told, "params": params, "row": known}
 
 
-def _encode(line: Mapping[str, Any]) -> bytes:
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **line}, allow_nan=False, separators=(",", ":"))
-    return text.encode() + b"\n"
+def _conditions_line(environment_id: str, conditions: Conditions) -> dict[str, Any]:
+    return {"kind": "conditions", "environment_id": environment_id, "conditions": brief(conditions)}
+
+
+def _limits_line(environment_id: str, limits: Limits) -> dict[str, Any]:
+    return {"kind": "limits", "environment_id": environment_id, "limits": brief(limits)}

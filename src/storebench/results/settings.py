@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-PLACE: Final = ["machine", "environment", "environment_id", "commit", "dataset", "shape", "dtype", "seed"]
+from storebench.errors import ResultsError
+
+_MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
+PLACE: Final = [*_MEASURED_IN, "dataset", "shape", "dtype", "seed"]
 SETTING: Final = ["backend", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads"]
 TASK: Final = ["operation", "pattern", "cache", "durability"]
+COMPARABLE: Final = [*TASK, "threads"]
+"""What two settings must have in common for their times to say which is faster."""
+
 _SIZES: Final = {"ratio": "compression_ratio", "stored_bytes": "stored_bytes", "n_files": "n_files"}
 
 
@@ -25,6 +31,35 @@ def group_keys(frame: pd.DataFrame, names: list[str]) -> pd.Series[Any]:
     return pd.Series(texts, index=frame.index, dtype="str")
 
 
+def require_one_place(frame: pd.DataFrame) -> None:
+    """Stand before every statistic over several rows: times of different machines or environments are never pooled.
+
+    Raises
+    ------
+    ResultsError
+        If the rows that have a time were measured in more than one.
+    """
+    timed = timed_rows(frame)
+    if len(set(group_keys(timed, list(_MEASURED_IN)))) > 1:
+        places = places_text(timed[list(_MEASURED_IN)].to_dict("records"))
+        raise ResultsError(
+            f"times of different machines or environments are never pooled, and these are of {places}; keep the rows of one, "
+            "as in frame[frame['environment_id'] == ...], or load one result file"
+        )
+
+
+def places_text(rows: Iterable[Mapping[Any, Any]]) -> str:
+    """Name the machines, environments and commits of rows, each once."""
+    texts = []
+    for row in rows:
+        known = {name: str(row[name]) for name in _MEASURED_IN if not pd.isna(row[name])}
+        commit = f"commit {known['commit'][:8]}" if "commit" in known else "no commit"
+        environment = known.get("environment", "an unknown environment")
+        known_id = f" ({known['environment_id']})" if "environment_id" in known else ""
+        texts.append(f"{known.get('machine', 'an unnamed machine')}, {environment}{known_id}, {commit}")
+    return "; ".join(dict.fromkeys(texts))
+
+
 def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row per setting, dataset and environment: size and times side by side.
 
@@ -32,10 +67,10 @@ def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Place and setting columns; `ratio`, `stored_bytes`, `n_files`; `write_s`, `read_<pattern>_s` and so on: medians
-        in seconds, with `_cold` or `_durable` in the name where that was the case; `relative_read`: geometric mean over
-        the warm access patterns of median ÷ best median, missing where the setting lacks a pattern that at least half
-        of the settings have; `n_ok`, `n_not_ok`, `reason`: how many cases gave a number, and the first reason of those
-        that did not. Settings that gave none stay in the table.
+        in seconds, with `_cold`, `_cold_dropped` or `_durable` in the name where that was the case; `relative_read`:
+        geometric mean over the warm access patterns of median ÷ best median, missing where the setting lacks a pattern
+        that at least half of the settings have; `n_ok`, `n_not_ok`, `reason`: how many cases gave a number, and the
+        first reason of those that did not. Settings that gave none stay in the table.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     needed = [*PLACE, *SETTING, *TASK, *_SIZES.values(), "status", "reason", "median_s"]
@@ -47,7 +82,8 @@ def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     )
     columns = [*PLACE, *SETTING, *_SIZES, *times, "relative_read", "n_ok", "n_not_ok", "reason"]
     table = pd.DataFrame(records, columns=columns)
-    warm = [name for name in times if name.startswith("read_") and not name.endswith("_cold_s")]
+    cold = ("_cold_s", "_cold_dropped_s")
+    warm = [name for name in times if name.startswith("read_") and not name.endswith(cold)]
     table["relative_read"] = _relative_read(table, warm)
     return table
 
@@ -65,7 +101,7 @@ def _record(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _time_name(row: Mapping[str, Any]) -> str:
     parts = [row["operation"], *([row["pattern"]] if row["operation"] == "read" else [])]
-    parts += ["cold"] if row["cache"] == "cold" else []
+    parts += [] if pd.isna(row["cache"]) or row["cache"] == "warm" else [row["cache"].replace("-", "_")]
     parts += ["durable"] if row["durability"] == "durable" else []
     return "_".join([*map(str, parts), "s"])
 

@@ -2,65 +2,51 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from storebench.records import Environment, Row
-from storebench.results.intervals import low_confidence, median_interval
+from storebench.records import Conditions, Environment, Limits, Row
+from storebench.results.columns import COLUMNS
+from storebench.results.limits import limit_terms
+from storebench.results.noise import judge_noise
+from storebench.results.sampled import counter_columns, judged, time_columns
 from storebench.units import MIB
 
-# fmt: off
-TEXT: Final = (
-    "case_id", "dataset", "dtype", "axes", "backend", "format", "library", "library_version", "codec", "operation",
-    "pattern", "store", "cache", "durability", "status", "reason", "machine", "environment", "environment_id",
-    "commit", "benchmark",
-)
-INTS: Final = (
-    "seed", "n_levels", "stack_axis", "threads", "n_samples", "n_processes", "logical_bytes", "asked_bytes",
-    "chunk_bytes", "stored_bytes", "n_files", "fetched_bytes", "requests", "chunks_touched", "voxels_asked",
-    "voxels_decoded", "peak_memory_bytes",
-)
-FLOATS: Final = (
-    "median_s", "ci95_low_s", "ci95_high_s", "open_s", "cpu_s", "throughput_mib_s", "compression_ratio",
-    "read_amplification", "max_abs_error",
-)
-FLAGS: Final = ("low_confidence", "dirty")
-TUPLES: Final = ("shape", "chunk_shape", "shard_shape", "samples_s")
-
-COLUMNS: Final = (
-    "case_id", "dataset", "shape", "dtype", "axes", "seed", "backend", "format", "library", "library_version",
-    "chunk_shape", "shard_shape", "codec", "operation", "pattern", "n_levels", "stack_axis", "store", "cache",
-    "durability", "threads", "status", "reason", "samples_s", "n_samples", "n_processes", "low_confidence",
-    "median_s", "ci95_low_s", "ci95_high_s", "open_s", "cpu_s", "throughput_mib_s", "logical_bytes", "asked_bytes",
-    "chunk_bytes", "stored_bytes", "n_files", "compression_ratio", "fetched_bytes", "requests", "chunks_touched",
-    "voxels_asked", "voxels_decoded", "read_amplification", "max_abs_error", "peak_memory_bytes", "machine",
-    "environment", "environment_id", "commit", "dirty", "benchmark",
-)
-# fmt: on
-"""The columns of the tidy table, in order."""
+__all__ = ["COLUMNS", "rates", "throughput", "tidy_row"]
 
 
-def tidy_row(row: Row, environment: Environment | None = None, *, environment_id: str | None = None) -> dict[str, Any]:
+def tidy_row(
+    row: Row,
+    environment: Environment | None = None,
+    *,
+    environment_id: str | None = None,
+    conditions: Sequence[Conditions] = (),
+    limits: Limits | None = None,
+) -> dict[str, Any]:
     """Return a row under the columns' names, as plain JSON values; what was not measured is None.
 
     Parameters
     ----------
     row : Row
-        What is known of one case.
+        What is known of one case. One that is ok and has timed samples of which none counts becomes "failed".
     environment : Environment, optional
         Where it was measured.
     environment_id : str, optional
         Its id where the environment itself is not known.
+    conditions : sequence of Conditions, optional
+        How busy the machine was; the spans in which a sample of the row was taken are looked at.
+    limits : Limits, optional
+        What the machine can do at best.
 
     Returns
     -------
     dict
         Every entry of `COLUMNS`, in order. `machine` and `benchmark` are the result file's to add.
     """
+    row = judged(row)
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     for record in (row.case, row):
         for field in fields(record):
@@ -71,10 +57,13 @@ def tidy_row(row: Row, environment: Environment | None = None, *, environment_id
         values["chunk_shape"] = _list_or_none(row.chunk_shape or row.case.chunk_shape)
         values["shard_shape"] = _list_or_none(row.shard_shape or row.case.shard_shape)
     values["case_id"] = row.case.id
-    values |= sample_columns([s.wall_s for s in row.samples], [s.process_id for s in row.samples])
-    values["open_s"] = median_or_none([s.open_s for s in row.samples if s.open_s is not None])
-    values["cpu_s"] = median_or_none([s.cpu_s for s in row.samples])
-    values |= _derived(row, values["median_s"])
+    counting = [sample for sample in row.samples if sample.counts]
+    values |= time_columns([s.wall_s for s in counting], [s.process_id for s in counting])
+    values |= counter_columns(row, environment)
+    values |= _noise_columns(row, conditions, _n_cpu(environment))
+    values |= _limit_columns(row, limits, _n_cpu(environment))
+    values |= _size_columns(row)
+    values |= rates(values)
     values["environment_id"] = environment_id
     if environment is not None:
         values |= {"environment": environment.name, "environment_id": environment_id or environment.id}
@@ -82,24 +71,13 @@ def tidy_row(row: Row, environment: Environment | None = None, *, environment_id
     return values
 
 
-def sample_columns(samples: Sequence[float], processes: Sequence[str] | None) -> dict[str, Any]:
-    """Return the columns that follow from raw samples in seconds; `processes` None: not known."""
-    interval = median_interval(samples, processes)
-    n_processes = len(set(processes)) if processes else None
+def rates(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that follow from the median and others of the same row."""
+    median_s, limit_s = values["median_s"], values["limit_s"]
     return {
-        "samples_s": list(samples) or None,
-        "n_samples": len(samples) or None,
-        "n_processes": n_processes,
-        "low_confidence": low_confidence(len(samples), n_processes) if samples else None,
-        "median_s": interval.median,
-        "ci95_low_s": interval.low,
-        "ci95_high_s": interval.high,
+        "throughput_mib_s": throughput(values["asked_bytes"], median_s),
+        "limit_fraction": limit_s / median_s if limit_s is not None and median_s else None,
     }
-
-
-def median_or_none(values: Sequence[float]) -> float | None:
-    """Return the median; None of nothing."""
-    return statistics.median(values) if values else None
 
 
 def throughput(n_bytes: int | None, seconds: float | None) -> float | None:
@@ -107,11 +85,37 @@ def throughput(n_bytes: int | None, seconds: float | None) -> float | None:
     return n_bytes / MIB / seconds if n_bytes is not None and seconds else None
 
 
-def _derived(row: Row, median_s: float | None) -> dict[str, Any]:
-    asked = _asked_bytes(row)
+def _n_cpu(environment: Environment | None) -> int | None:
+    count = None if environment is None else environment.machine.get("n_cpu")
+    return count if isinstance(count, int) else None
+
+
+def _noise_columns(row: Row, conditions: Sequence[Conditions], n_cpu: int | None) -> dict[str, Any]:
+    """Return whether the machine was too busy, and what shows it; missing where nothing was recorded that could."""
+    counting = [sample for sample in row.samples if sample.counts]
+    spans = [
+        span
+        for span in conditions
+        if any(span.started_at <= s.started_at + s.wall_s and s.started_at <= span.ended_at for s in counting)
+    ]
+    recorded = any(s.involuntary_switches is not None or s.run_delay_s is not None for s in counting)
+    if not spans and not recorded:
+        return {"noisy": None, "noise": None}
+    sentence = judge_noise(counting, spans, n_cpu)
+    return {"noisy": sentence is not None, "noise": sentence}
+
+
+def _limit_columns(row: Row, limits: Limits | None, n_cpu: int | None) -> dict[str, Any]:
+    terms = limit_terms(row, limits, n_cpu)
+    if terms is None:
+        return {}
+    parts = {f"limit_{name}": getattr(terms, name) for name in ("requests_s", "bytes_s", "decode_s")}
+    return parts | {"limit_s": terms.total_s}
+
+
+def _size_columns(row: Row) -> dict[str, Any]:
     return {
-        "asked_bytes": asked,
-        "throughput_mib_s": throughput(asked, median_s),
+        "asked_bytes": _asked_bytes(row),
         "compression_ratio": row.logical_bytes / row.stored_bytes if row.logical_bytes and row.stored_bytes else None,
         "read_amplification": row.voxels_decoded / row.voxels_asked
         if row.voxels_decoded and row.voxels_asked

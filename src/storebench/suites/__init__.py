@@ -12,20 +12,63 @@ from typing import Final
 from storebench.errors import UsageError, unknown_name
 from storebench.suites._codecs import codec_grids
 from storebench.suites._fitting import fitted, why_impossible
-from storebench.suites._grid import COUNTED, SUITES, TIERS, Grid, Subject, Tier, fit_layout
+from storebench.suites._grid import (
+    COUNTED,
+    SUITES,
+    TIERS,
+    Grid,
+    Subject,
+    Tier,
+    counted_values,
+    fit_layout,
+    is_timed,
+)
+from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
+from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
 from storebench.suites._reads import derived, larger, other_subjects, plane_reads, quick, volume_reads
+from storebench.suites._states import cold_reads, durable_writes, thread_budgets
 
-__all__ = ["COUNTED", "GRIDS", "SUITES", "TIERS", "Grid", "Subject", "Tier", "fit_layout", "grids_of", "why_impossible"]
+__all__ = [
+    "COUNTED",
+    "GRIDS",
+    "SUITES",
+    "TIERS",
+    "Grid",
+    "Subject",
+    "Tier",
+    "counted_values",
+    "fit_layout",
+    "grids_of",
+    "heftie_grids",
+    "is_timed",
+    "why_impossible",
+]
 
 _SMOKE_READS: Final = (*volume_reads("smoke", CT_SMALL), *plane_reads("smoke", PLANE_SMALL))
 _CORE_READS: Final = (*volume_reads("core", CT), *plane_reads("core", PLANE), *other_subjects())
 _FULL_READS: Final = tuple(larger())
+_SMOKE_HDF5: Final = (*hdf5_volume_reads("smoke", CT_SMALL), *hdf5_plane_reads("smoke", PLANE_SMALL))
+_CORE_HDF5: Final = (*hdf5_volume_reads("core", CT), *hdf5_plane_reads("core", PLANE))
 
-GRIDS: Final[tuple[Grid, ...]] = tuple(
-    grid for reads in (_SMOKE_READS, _CORE_READS, _FULL_READS) for grid in (*reads, *derived(reads))
-) + tuple(codec_grids())
+GRIDS: Final[tuple[Grid, ...]] = (
+    *(
+        grid
+        for reads in (_SMOKE_READS, _CORE_READS, _FULL_READS, _SMOKE_HDF5, _CORE_HDF5)
+        for grid in (*reads, *derived(reads))
+    ),
+    *codec_grids(),
+    *cold_reads(),
+    *durable_writes(),
+    *thread_budgets(),
+    *heftie_dev(),
+)
 """Every grid of the tiers that are run by name."""
+
+
+def heftie_grids() -> tuple[Grid, ...]:
+    """Return the grids of the peer's developer set: 28 cases, also in the core tier."""
+    return tuple(heftie_dev())
 
 
 def grids_of(tier: Tier, *, suites: tuple[str, ...] = (), subject: Subject | None = None) -> tuple[Grid, ...]:

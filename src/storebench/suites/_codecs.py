@@ -41,6 +41,7 @@ def codec_grids() -> Iterator[Grid]:
         ),
         ("smoke", "png-imageio", PLANE_SMALL, "default", ("png-1", "png-6")),
         ("smoke", "jp2-imagecodecs", PLANE_SMALL, "default", ("jp2-lossless",)),
+        ("smoke", "hdf5-h5py", CT_SMALL, "64x64x64", ("deflate-1", "deflate-6")),
         ("core", "zarr3-zarrpython", CT, "64x64x64", volume + more),
         ("core", "zarr3-zarrpython", LABELS_DENSE, "64x64x64", ("gzip-5", "zstd-3", "blosc-lz4-5-shuffle", BLOSC)),
     )

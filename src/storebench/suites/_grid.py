@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from storebench.grid import Shape
-from storebench.records import Case, Operation
+from storebench.records import Case, Operation, Row
 
 Tier = Literal["smoke", "core", "full", "quick"]
 TIERS: Final[tuple[Tier, ...]] = ("smoke", "core", "full")
@@ -24,6 +24,9 @@ SUITES: Final[Mapping[str, str]] = MappingProxyType(
         "open": "What does opening cost before the first voxel comes?",
         "size": "How many bytes and files? (counted, free of noise)",
         "traffic": "How many chunks, voxels and bytes does a read touch? (counted, free of noise)",
+        "cold": "What does a first read from the disk cost, shown to be cold?",
+        "durable": "What does a write cost until it is on the device?",
+        "threads": "What do more threads buy?",
     }
 )
 
@@ -77,6 +80,10 @@ class Grid:
         Resolution levels stored.
     slow : bool
         Whether one call is expected to take over 2 s: 3 samples instead of 10, marked low-confidence.
+    cache, durability : str
+        As in `Case`.
+    threads : int or None
+        Thread budget; None: as each library comes.
     """
 
     name: str
@@ -89,6 +96,9 @@ class Grid:
     params: Mapping[str, tuple[str, ...]]
     n_levels: int = 1
     slow: bool = False
+    cache: str = "warm"
+    durability: str = "returned"
+    threads: int | None = None
 
     @property
     def n_cases(self) -> int:
@@ -96,10 +106,34 @@ class Grid:
         return len(list(self.combinations()))
 
     @property
+    def is_timed(self) -> bool:
+        """Whether its numbers are seconds."""
+        return self.suite not in COUNTED
+
+    @property
+    def own_loop(self) -> bool:
+        """Whether storebench takes the samples, not asv: a sample counts only where its state was shown, which asv cannot ask."""
+        return self.cache != "warm" or self.durability != "returned"
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Names of the asv benchmarks of the class."""
-        metrics = COUNTED.get(self.suite)
-        return tuple(f"track_{metric}" for metric in metrics) if metrics else (f"time_{self.operation}",)
+        if not self.is_timed:
+            return tuple(f"track_{metric}" for metric in COUNTED[self.suite])
+        if not self.own_loop:
+            return (f"time_{self.operation}",)
+        state = self.cache if self.cache != "warm" else self.durability
+        return (f"track_{self.operation}_{state.replace('-', '_')}",)
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Full names of its asv benchmarks, as in "read.SmokeNpyNumpy.time_read"."""
+        return tuple(f"{self.suite}.{self.name}.{method}" for method in self.methods)
+
+    @property
+    def noted_as(self) -> str:
+        """What the journal calls its benchmark: one name where several count in one call."""
+        return f"{self.suite}.{self.name}.{self.methods[0] if self.is_timed else 'track'}"
 
     def combinations(self) -> Iterator[tuple[str, ...]]:
         """Yield the parameter values of each case, in asv's order."""
@@ -124,6 +158,9 @@ class Grid:
             shard_shape=shard_shape,
             pattern=given.get("pattern", "whole"),
             n_levels=self.n_levels,
+            cache=self.cache,
+            durability=self.durability,
+            threads=self.threads,
         )
 
     def on(self, subject: Subject) -> Grid:
@@ -132,6 +169,26 @@ class Grid:
             r"\W+", "_", f"{subject.name}_{'x'.join(map(str, subject.shape))}_{subject.dtype}_{(subject.key or '')[:6]}"
         )
         return replace(self, name=f"{self.name}__{suffix}".rstrip("_"), subject=subject)
+
+
+def is_timed(benchmark: str) -> bool:
+    """Tell by its full name in asv whether a benchmark's numbers are seconds."""
+    return benchmark.partition(".")[0] not in COUNTED
+
+
+def counted_values(row: Row) -> dict[str, int | float | None]:
+    """Return what the counting suites say of a case, by metric of `COUNTED`; None where it is not known."""
+    known_ratio = row.logical_bytes is not None and bool(row.stored_bytes)
+    return {
+        "stored_bytes": row.stored_bytes,
+        "compression_ratio": row.logical_bytes / row.stored_bytes if known_ratio else None,  # type: ignore[operator]
+        "n_files": row.n_files,
+        "chunks_touched": row.chunks_touched,
+        "read_amplification": row.voxels_decoded / row.voxels_asked
+        if row.voxels_decoded and row.voxels_asked
+        else None,
+        "fetched_bytes": row.fetched_bytes,
+    }
 
 
 def fit_layout(text: str, shape: Shape, *, multiple: int = 1) -> tuple[Shape | None, Shape | None]:

@@ -19,9 +19,9 @@ from storebench.suites._images import (
 )
 
 BLOSC: Final = "blosc-zstd-3-shuffle"
-_READS: Final = ("whole", "plane_xy", "plane_xz", "plane_yz", "roi32", "voxel")
-_FEW_READS: Final = ("whole", "plane_xy", "plane_xz", "roi32")
-_PLANE_READS: Final = ("whole", "tile256")
+READS: Final = ("whole", "plane_xy", "plane_xz", "plane_yz", "roi32", "voxel")
+FEW_READS: Final = ("whole", "plane_xy", "plane_xz", "roi32")
+PLANE_READS: Final = ("whole", "tile256")
 _MULTISCALE: Final = "Does a coarser level make the overview cheap?"
 _STACKS: Final = (
     ("tiffstack-tifffile", "none", "deflate-6"),
@@ -31,10 +31,11 @@ _STACKS: Final = (
 
 
 def class_name(backend: str) -> str:
+    """Return a backend's name as part of a class's."""
     return "".join(part.capitalize() for part in re.split(r"[-.]", backend))
 
 
-def _read(
+def read_grid(
     tier: Tier,
     backend: str,
     question: str,
@@ -45,6 +46,7 @@ def _read(
     slow: bool = False,
     **params: tuple[str, ...],
 ) -> Grid:
+    """Return a grid of reads, named after tier, backend and what sets it apart."""
     return Grid(
         name=f"{tier.capitalize()}{class_name(backend)}{name}",
         suite="read",
@@ -62,12 +64,12 @@ def _read(
 def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
     """Every format that takes a volume, with the same regions."""
     smoke = tier == "smoke"
-    patterns = _FEW_READS if smoke else _READS
-    yield _read(tier, "npy-numpy", "The baseline: bytes as in memory.", subject, codec=("none",), pattern=_READS)
+    patterns = FEW_READS if smoke else READS
+    yield read_grid(tier, "npy-numpy", "The baseline: bytes as in memory.", subject, codec=("none",), pattern=READS)
     tiff_codecs = (
         ("none", "zstd-3-predictor") if smoke else ("none", "deflate-6-predictor", "zstd-3-predictor", "lzw-predictor")
     )
-    yield _read(
+    yield read_grid(
         tier,
         "tiff-tifffile",
         "TIFF tiles of one plane each: what do planes across cost?",
@@ -76,7 +78,7 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         codec=tiff_codecs,
         pattern=patterns,
     )
-    yield _read(
+    yield read_grid(
         tier,
         "tiff-tifffile",
         "Volumetric TIFF tiles: as good as Zarr chunks?",
@@ -87,8 +89,8 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         pattern=patterns,
     )
     for backend, *codecs in _STACKS:
-        few = ("plane_xy", "plane_xz") if smoke else _FEW_READS
-        yield _read(
+        few = ("plane_xy", "plane_xz") if smoke else FEW_READS
+        yield read_grid(
             tier,
             backend,
             "The chapter's (nx, ny, 1): what does a stack of 2-D files cost?",
@@ -99,10 +101,12 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         )
     for backend in () if smoke else ("jp2stack-glymur", "jp2stack-imagecodecs"):
         why = "Does it matter which library calls OpenJPEG?"
-        yield _read(tier, backend, why, subject, codec=("jp2-lossless",), pattern=("plane_xy", "plane_xz"), slow=True)
+        yield read_grid(
+            tier, backend, why, subject, codec=("jp2-lossless",), pattern=("plane_xy", "plane_xz"), slow=True
+        )
     chunks = ("32x32x32", "64x64x64") if smoke else ("16x16x16", "32x32x32", "64x64x64", "128x128x128", "plane")
     for backend in ("zarr2-zarrpython", "zarr3-zarrpython"):
-        yield _read(
+        yield read_grid(
             tier,
             backend,
             "No chunk shape wins every access pattern: which loses least?",
@@ -127,7 +131,7 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
             "blosc-zstd-9-shuffle",
         )
     )
-    yield _read(
+    yield read_grid(
         tier,
         "zarr3-zarrpython",
         "What does a codec cost a reader?",
@@ -138,7 +142,7 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         pattern=("whole", "roi32") if smoke else ("whole", "plane_xz", "roi32"),
     )
     shards = ("32x32x32-in-128x128x128",) if smoke else ("32x32x32-in-128x128x128", "64x64x64-in-256x256x256")
-    yield _read(
+    yield read_grid(
         tier,
         "zarr3-zarrpython",
         "Fewer files by sharding: at what price for a reader?",
@@ -149,7 +153,7 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         pattern=patterns,
     )
     for backend in ("omezarr-0.4-zarrpython", "omezarr-0.5-zarrpython"):
-        yield _read(
+        yield read_grid(
             tier,
             backend,
             _MULTISCALE,
@@ -182,17 +186,17 @@ def plane_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         ("zarr3-zarrpython", ("256x256",), (BLOSC,)),
     )
     for backend, layouts, codecs in rows:
-        yield _read(tier, backend, why, subject, name="Plane", layout=layouts, codec=codecs, pattern=_PLANE_READS)
+        yield read_grid(tier, backend, why, subject, name="Plane", layout=layouts, codec=codecs, pattern=PLANE_READS)
     why = "JPEG 2000 holds its own smaller levels: are they cheap to read?"
     for backend in ("jp2-glymur", "jp2-imageio"):
         levels = ("viewport@1", "viewport@2", "viewport@3")
-        yield _read(tier, backend, why, subject, name="PlaneLevels", codec=("jp2-lossless",), pattern=levels)
+        yield read_grid(tier, backend, why, subject, name="PlaneLevels", codec=("jp2-lossless",), pattern=levels)
 
 
 def other_subjects() -> Iterator[Grid]:
     """Kinds of image on which codecs behave differently, and five axes."""
     for subject in (LABELS_DENSE, LABELS_SPARSE, FLUORESCENCE, EM):
-        yield _read(
+        yield read_grid(
             "core",
             "zarr3-zarrpython",
             "Does the answer change with the kind of image?",
@@ -202,7 +206,7 @@ def other_subjects() -> Iterator[Grid]:
             codec=("none", "zstd-3", "blosc-lz4-5-shuffle", BLOSC),
             pattern=("whole", "plane_xz"),
         )
-    yield _read(
+    yield read_grid(
         "core",
         "omezarr-0.5-zarrpython",
         "Five axes, as microscopes write them.",
@@ -213,7 +217,7 @@ def other_subjects() -> Iterator[Grid]:
         pattern=("whole", "plane_xy", "plane_xz"),
     )
     for backend, codec in (("tiff-tifffile", "none"), ("png-imageio", "png-6"), ("jp2-imageio", "jp2-ratio-2")):
-        yield _read(
+        yield read_grid(
             "core",
             backend,
             "The chapter's own 32 x 32 image.",
@@ -226,8 +230,8 @@ def other_subjects() -> Iterator[Grid]:
 
 def larger() -> Iterator[Grid]:
     """The full tier: the same questions at a size where a volume no longer fits a cache."""
-    yield _read("full", "npy-numpy", "The baseline at 256 MiB.", CT_LARGE, codec=("none",), pattern=_READS)
-    yield _read(
+    yield read_grid("full", "npy-numpy", "The baseline at 256 MiB.", CT_LARGE, codec=("none",), pattern=READS)
+    yield read_grid(
         "full",
         "zarr3-zarrpython",
         "Chunk shapes at 256 MiB.",
@@ -235,9 +239,9 @@ def larger() -> Iterator[Grid]:
         name="Chunks",
         layout=("32x32x32", "64x64x64", "128x128x128", "plane"),
         codec=(BLOSC,),
-        pattern=_READS,
+        pattern=READS,
     )
-    yield _read(
+    yield read_grid(
         "full",
         "zarr3-zarrpython",
         "Shards at 256 MiB.",
@@ -245,23 +249,24 @@ def larger() -> Iterator[Grid]:
         name="Sharded",
         layout=("32x32x32-in-256x256x256", "64x64x64-in-256x256x256"),
         codec=(BLOSC,),
-        pattern=_READS,
+        pattern=READS,
     )
     for backend, *codecs in _STACKS[:2]:
-        yield _read(
-            "full", backend, "A stack of 512 files.", CT_LARGE, codec=(codecs[0],), pattern=_FEW_READS, slow=True
+        yield read_grid(
+            "full", backend, "A stack of 512 files.", CT_LARGE, codec=(codecs[0],), pattern=FEW_READS, slow=True
         )
 
 
 def quick(subject: Subject) -> Iterator[Grid]:
     """The main choices on one image, for `storebench quick`."""
     volume = len(subject.shape) > 2
-    patterns = ("plane_xy", "plane_xz", "roi32") if volume else _PLANE_READS
+    patterns = ("plane_xy", "plane_xz", "roi32") if volume else PLANE_READS
     chunks = ("32x32x32", "64x64x64", "128x128x128", "plane") if volume else ("128x128", "256x256", "512x512")
     middle = chunks[1]
 
     def grid(backend: str, name: str = "", **params: tuple[str, ...]) -> Grid:
-        return _read("quick", backend, "Which storage for this image?", subject, name=name, pattern=patterns, **params)  # type: ignore[arg-type]
+        why = "Which storage for this image?"
+        return read_grid("quick", backend, why, subject, name=name, pattern=patterns, **params)  # type: ignore[arg-type]
 
     yield grid("npy-numpy", codec=("none",))
     yield grid("zarr3-zarrpython", "Chunks", layout=chunks, codec=(BLOSC,))

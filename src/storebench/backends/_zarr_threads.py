@@ -1,0 +1,54 @@
+"""Holding zarr-python to a number of threads. Its pools are process-wide and made once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FUSED_POOL: Final = "codec_pipeline.max_workers"
+"""Size of the pool of zarr 3.4's fused pipeline, of which zarr 3.1 knows nothing."""
+
+
+def limit_zarr_threads(threads: int) -> str | None:
+    """Let zarr work with at most this many threads at once, from now on.
+
+    zarr has one more thread with its event loop, which hands out work and waits; with one chunk in flight per worker it
+    has nothing to do while they work. `numcodecs.blosc.use_threads` is False once zarr is imported, whatever the number
+    that is set here: Blosc then works in its caller's thread.
+
+    Parameters
+    ----------
+    threads : int
+        At least 1.
+
+    Returns
+    -------
+    str or None
+        None, or the sentence for a pool that is there already and has another size.
+    """
+    import numcodecs.blosc
+    import zarr
+
+    numcodecs.blosc.set_nthreads(threads)
+    settings = {"threading.max_workers": threads, "async.concurrency": threads}
+    if zarr.config.get(_FUSED_POOL, "unknown") != "unknown":
+        settings[_FUSED_POOL] = threads
+    zarr.config.set(settings)
+    found, fused = _pool_sizes()
+    if fused > threads:  # it grows where more is asked for, and never shrinks
+        found = fused
+    if found == threads:
+        return None
+    plural = "s" if found > 1 else ""
+    return f"this process already runs zarr with {found} thread{plural}, not {threads}; start a fresh process"
+
+
+def _pool_sizes() -> tuple[int, int]:
+    """Return how many threads zarr's pool has, and the fused pipeline's pool; 0: it is not there.
+
+    The first is made here where it is not there yet. zarr tells neither, so its private names are asked. A pool that
+    was made before any limit was set is the event loop's own, which zarr replaces by the one that is made here.
+    """
+    from zarr.core import codec_pipeline, sync
+
+    fused = getattr(codec_pipeline, "_pool", None)
+    return sync._get_executor()._max_workers, 0 if fused is None else fused._max_workers

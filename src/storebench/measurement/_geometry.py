@@ -1,0 +1,244 @@
+"""What each format must be asked for to read a region: from the files themselves and their geometry, never from a count."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from storebench.access import Request
+from storebench.errors import DataError
+from storebench.grid import Region, Shape, block_region, blocks_touched, grid_shape
+from storebench.stores import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What an operation asks of its store.
+
+    Attributes
+    ----------
+    requests : int
+        Read requests; of a write the objects stored.
+    n_bytes : int
+        Bytes in them.
+    n_parts : int
+        Files, objects or pages that are looked into.
+    beside_bytes : int
+        Bytes between and beside those asked for that a library is allowed to drag along: gaps of a shard, tags of a TIFF.
+    again_requests, again_bytes : int
+        Of `requests` and `n_bytes`, what an earlier read of the same opening has fetched already.
+    """
+
+    requests: int = 0
+    n_bytes: int = 0
+    n_parts: int = 0
+    beside_bytes: int = 0
+    again_requests: int = 0
+    again_bytes: int = 0
+
+    def __add__(self, other: Prediction) -> Prediction:
+        return Prediction(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+
+
+Family = Callable[[Location, Sequence[Request]], Prediction]
+"""From a place and the reads, in order, to what they take; no reads: opening alone."""
+
+
+def npy(location: Location, reads: Sequence[Request]) -> Prediction:
+    """Header, then each run of voxels that lie side by side."""
+    with location.path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        total = Prediction(requests=1, n_bytes=file.tell(), n_parts=1)
+    for read in reads:
+        total += Prediction(requests=n_runs(read.region, shape), n_bytes=read.region.n_voxels * dtype.itemsize)
+    return total
+
+
+def n_runs(region: Region, shape: Shape) -> int:
+    """Return how many runs of voxels that lie side by side in C order a region is made of."""
+    # An axis that is taken whole joins the runs of the axes behind it.
+    split = max((i for i, n in enumerate(region.shape) if n != shape[i]), default=0)
+    return math.prod(region.shape[:split])
+
+
+def tiff(location: Location, reads: Sequence[Request]) -> Prediction:
+    """Header, the directory of each page up to the last one needed (they are a chain), strips or tiles."""
+    import tifffile
+
+    with tifffile.TiffFile(location.path) as tiff:
+        pages: Any = tiff.pages
+        first = pages.first
+        pages.useframes = True  # offsets and byte counts of the other pages, no more
+        shape: Shape = tuple(json.loads(first.description)["shape"])
+        n_page_axes = 3 if first.is_tiled and len(first.tile) == 3 else 2
+        chunk = tuple(first.tile) if first.is_tiled else (min(first.rowsperstrip, first.imagelength), first.imagewidth)
+        grid = grid_shape(shape[-n_page_axes:], chunk)
+        last, data = 0, Prediction()
+        for read in reads:
+            pieces = list(_segments(read.region, shape, chunk, grid))
+            last = max(last, *(page for page, _ in pieces))
+            sizes = [size for page, index in pieces if (size := pages[page].databytecounts[index])]
+            one_run = first.is_contiguous and read.region == Region.whole(shape)
+            data += Prediction(requests=1 if one_run else len(sizes), n_bytes=sum(sizes))
+        directories = list(itertools.islice(_directories(location.path), last + 1))
+    header = Prediction(requests=1, n_bytes=16 if tiff.is_bigtiff else 8)
+    chain = Prediction(requests=len(directories), n_bytes=sum(directories), n_parts=len(directories))
+    # Values too long for their tag lie elsewhere: the first page's description, 2 × 8 bytes for each strip or tile at most.
+    beside = 1024 + len(first.description) + len(directories) * (max(directories) + 16 * math.prod(grid))
+    return header + chain + data + Prediction(beside_bytes=beside)
+
+
+def _segments(region: Region, shape: Shape, chunk: Shape, grid: Shape) -> Iterator[tuple[int, int]]:
+    """Yield page and number in its page of each strip or tile that a region touches."""
+    k = len(chunk)
+    part = Region(region.start[-k:], region.stop[-k:])
+    lead = [range(a, b) for a, b in zip(region.start[:-k], region.stop[:-k], strict=True)]
+    for position in itertools.product(*lead):
+        page = int(np.ravel_multi_index(position, shape[:-k])) if position else 0
+        for index in blocks_touched(part, chunk):
+            yield page, int(np.ravel_multi_index(index, grid))
+
+
+def _directories(path: Path) -> Iterator[int]:
+    """Yield the bytes of each page's directory, in the order of the file's chain."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = struct.unpack(f"{order}H", head[2:4])[0] == 43
+        count, entry_bytes, link = ("Q", 20, "Q") if big else ("H", 12, "I")
+        (at,) = struct.unpack(f"{order}{link}", head[8:16] if big else head[4:8])
+        while at:
+            file.seek(at)
+            (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
+            file.seek(n_entries * entry_bytes, os.SEEK_CUR)
+            (following,) = struct.unpack(f"{order}{link}", file.read(struct.calcsize(f"{order}{link}")))
+            yield file.tell() - at
+            at = following
+
+
+_PNG_HEADER_BYTES: Final = 33
+
+
+def png(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The header when it is opened, the whole file for each read."""
+    opened = Prediction(requests=1, n_bytes=_PNG_HEADER_BYTES, n_parts=1)
+    return sum((whole_file(location, [read]) for read in reads), opened)
+
+
+def whole_file(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The whole file in one request for each read; what is looked at before is the backend's own and never counted."""
+    return Prediction(requests=len(reads), n_bytes=len(reads) * location.path.stat().st_size, n_parts=len(reads))
+
+
+def stack(plane: Family) -> Family:
+    """Return the family of folders of 2-D files: the first file is opened, then each one that is touched, for each read."""
+
+    def folder(location: Location, reads: Sequence[Request]) -> Prediction:
+        places = [location.child(name) for name in sorted(file.name for file in location.files())]
+        axes, _, along = places[0].path.name.partition("-")
+        axis = axes.index(along[0])
+        total = plane(places[0], ())
+        for read in reads:
+            start, stop = read.region.start, read.region.stop
+            part = Request(read.level, Region(_without(start, axis), _without(stop, axis)))
+            total = sum((plane(place, [part]) for place in places[start[axis] : stop[axis]]), total)
+        return total
+
+    return folder
+
+
+def _without(extents: Shape, axis: int) -> Shape:
+    return extents[:axis] + extents[axis + 1 :]
+
+
+def zarr(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The array's metadata, then chunks or shards."""
+    total = _documents(location.path)
+    for read in reads:
+        total += _zarr_region(location.path, read.region)
+    return total
+
+
+def omezarr(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The group's metadata, those of each level when it is first read, then chunks or shards."""
+    attributes = _json(location.path / ".zattrs") or (_json(location.path / "zarr.json") or {})["attributes"]["ome"]
+    paths = [location.path / dataset["path"] for dataset in attributes["multiscales"][0]["datasets"]]
+    total = _documents(location.path)
+    for level in sorted({read.level for read in reads}):
+        total += _documents(paths[level])
+    for read in reads:
+        total += _zarr_region(paths[read.level], read.region)
+    return total
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_bytes()) if path.exists() else None
+
+
+def _documents(folder: Path) -> Prediction:
+    """One request for each metadata file of an array or group; v2 always asks for attributes too, there or not."""
+    names = ["zarr.json"] if (folder / "zarr.json").exists() else [".zattrs"]
+    names += [name for name in (".zarray", ".zgroup") if (folder / name).exists()]
+    return sum((_object(folder / name) for name in names), Prediction())
+
+
+def _object(path: Path) -> Prediction:
+    """One object in one request; one that is not there is asked for all the same."""
+    return Prediction(requests=1, n_bytes=path.stat().st_size if path.exists() else 0, n_parts=1)
+
+
+def _zarr_region(folder: Path, region: Region) -> Prediction:
+    """Each chunk by one request; of a shard the index and each chunk, or the whole where all of it is touched."""
+    old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
+    if new is None:
+        if old is None:
+            raise DataError(f"{folder} is no Zarr array: it has neither zarr.json nor .zarray; write the image anew")
+        separator, head = old.get("dimension_separator", "."), ""
+        shape, block, inner = tuple(old["shape"]), tuple(old["chunks"]), None
+    else:
+        separator, head = "/", f"c{os.sep}"
+        shape, block = tuple(new["shape"]), tuple(new["chunk_grid"]["configuration"]["chunk_shape"])
+        codec = new["codecs"][0]
+        inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
+    total = Prediction()
+    for index in blocks_touched(region, block):
+        path = folder / (head + separator.join(map(str, index)))
+        if inner is None:
+            total += _object(path)
+            continue
+        shard = block_region(index, block, shape)
+        touched = region.intersection(shard) or shard
+        total += _shard(path, touched.relative_to(shard.start), block, inner)
+    return total
+
+
+def _shard(path: Path, region: Region, shape: Shape, inner: dict[str, Any]) -> Prediction:
+    """One shard, of which a region in its own voxels is read."""
+    chunk = tuple(inner["chunk_shape"])
+    grid = grid_shape(shape, chunk)
+    touched = [int(np.ravel_multi_index(i, grid)) for i in blocks_touched(region, chunk)]
+    if len(touched) == math.prod(grid) or not path.exists():
+        return _object(path)
+    with path.open("rb") as file:
+        n_bytes = 16 * math.prod(grid)
+        checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])
+        if inner.get("index_location", "end") == "end":
+            file.seek(-n_bytes - 4 * checked, os.SEEK_END)
+        entries = np.frombuffer(file.read(n_bytes), "<u8").reshape(-1, 2)[touched]
+    entries = entries[entries[:, 0] != np.iinfo(np.uint64).max].astype(np.int64)  # chunks that were never written
+    taken = int(entries[:, 1].sum())
+    span = int(entries.sum(axis=1).max() - entries[:, 0].min()) if len(entries) else 0
+    return Prediction(
+        requests=1 + len(entries), n_bytes=n_bytes + 4 * checked + taken, n_parts=1, beside_bytes=span - taken
+    )

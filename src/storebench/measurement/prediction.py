@@ -1,0 +1,274 @@
+"""What geometry says that one operation asks of a store, and the one table of where libraries are known to differ from it.
+
+A prediction is what a reader must ask for that knows the format and nothing else: each chunk, strip or tile that is touched
+by one request of its stored size, and the metadata that say where it lies. `_geometry` has a function for each format.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import io
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from storebench.access import Request
+from storebench.grid import grid_shape
+from storebench.measurement import _geometry
+from storebench.measurement._geometry import Family, Prediction
+from storebench.measurement._geometry_hdf5 import hdf5
+from storebench.measurement.stored import StoredImage
+from storebench.stores import Location
+
+__all__ = [
+    "EXPLAINED",
+    "FAMILIES",
+    "Explanation",
+    "Prediction",
+    "allowed",
+    "buffer_bytes",
+    "explained_rows",
+    "predict_read",
+    "predict_write",
+]
+
+
+FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
+    ("npy-numpy", _geometry.npy),
+    ("tiff-tifffile", _geometry.tiff),
+    ("png-imageio", _geometry.png),
+    ("jp2-imageio", _geometry.whole_file),
+    ("jp2-imagecodecs", _geometry.whole_file),
+    ("tiffstack-tifffile", _geometry.stack(_geometry.tiff)),
+    ("pngstack-imageio", _geometry.stack(_geometry.png)),
+    ("jp2stack-imageio", _geometry.stack(_geometry.whole_file)),
+    ("jp2stack-imagecodecs", _geometry.stack(_geometry.whole_file)),
+    ("hdf5-h5py", hdf5),
+    ("zarr?-zarrpython", _geometry.zarr),
+    ("omezarr-*-zarrpython", _geometry.omezarr),
+)
+"""Who predicts for which backends."""
+
+
+def predict_read(backend: str, location: Location, reads: Sequence[Request]) -> Prediction | None:
+    """Return what opening an image and reading regions of it takes.
+
+    Parameters
+    ----------
+    backend : str
+        Name of the backend.
+    location : Location
+        The stored image, whose files are looked at.
+    reads : sequence of Request
+        In order; none: opening alone.
+
+    Returns
+    -------
+    Prediction or None
+        None where no family of `FAMILIES` fits: what the library asks for is its own business (OpenJPEG in a file).
+    """
+    for pattern, family in FAMILIES:
+        if fnmatch.fnmatchcase(backend, pattern):
+            return family(location, reads)
+    return None
+
+
+def predict_write(backend: str, store: StoredImage) -> Prediction:
+    """Return what writing an image once takes: each object of its verified store is set once.
+
+    Parameters
+    ----------
+    backend : str
+        Name of the backend.
+    store : StoredImage
+        The verified store of the same setting.
+    """
+    n_levels, n_objects, layout = len(store.request.level_shapes), store.n_files, store.stored.layout
+    if fnmatch.fnmatchcase(backend, "hdf5-*"):  # the objects are inside the file
+        n_objects += 1 if layout is None else math.prod(grid_shape(store.stored.shape, layout.chunk_shape))
+    metadata_bytes = store.stored_bytes - (store.stored.chunk_bytes or store.stored_bytes)
+    return Prediction(requests=n_objects, n_bytes=store.stored_bytes, n_parts=n_levels, beside_bytes=metadata_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a count differs from its prediction, and by how much it may.
+
+    Attributes
+    ----------
+    backends : str
+        Pattern of backend names.
+    operations : tuple of str
+        Of cases.
+    what : str
+        "requests", "bytes" (both: in the store's log; of a write what it sets) or "read_chars" (what the system counted in
+        a call without a log).
+    bound : str
+        The allowed difference in words.
+    because : str
+        Where it comes from.
+    allowed : callable
+        From the prediction to the least and the most that may be counted.
+    """
+
+    backends: str
+    operations: tuple[str, ...]
+    what: str
+    bound: str
+    because: str
+    allowed: Callable[[Prediction], tuple[int, int]]
+
+
+_READS: Final = ("read", "open")
+_PNG_PIECE_BYTES: Final = 1 << 14
+
+EXPLAINED: Final[tuple[Explanation, ...]] = (
+    Explanation(
+        backends="tiff*-tifffile",
+        operations=_READS,
+        what="requests",
+        bound="at most 10 more for each page in the chain",
+        because="tifffile reads the header in two pieces, each directory's length before its tags, and long values of tags "
+        "one by one",
+        allowed=lambda p: (p.requests, p.requests + 10 * p.n_parts),
+    ),
+    Explanation(
+        backends="tiff*-tifffile",
+        operations=_READS,
+        what="bytes",
+        bound="8 less for each page, and no more than the tags' long values and the directories once more",
+        because="the last link of the chain is left out, and a page's tags are read again when its voxels are",
+        allowed=lambda p: (p.n_bytes - 8 * (1 + p.n_parts), p.n_bytes + p.beside_bytes),
+    ),
+    Explanation(
+        backends="png*-imageio",
+        operations=_READS,
+        what="requests",
+        bound="at most 16 more for each time a file is opened, 3 more for each piece of 16 KiB or more",
+        because="Pillow reads PNG piece by piece: length and kind, content, checksum",
+        allowed=lambda p: (p.requests, p.requests + 16 * p.n_parts + 3 * (p.n_bytes // _PNG_PIECE_BYTES)),
+    ),
+    Explanation(
+        backends="png*-imageio",
+        operations=_READS,
+        what="bytes",
+        bound="at most 64 less or more for each time a file is opened",
+        because="imageio and Pillow both look at the signature, and the end mark's checksum is left out",
+        allowed=lambda p: (p.n_bytes - 64 * p.n_parts, p.n_bytes + 64 * p.n_parts),
+    ),
+    Explanation(
+        backends="hdf5-h5py",
+        operations=_READS,
+        what="requests",
+        bound="at most 16 more, and for each chunk one more for each node of the tree that leads to it; fewer where chunks are "
+        "in HDF5's cache, or runs lie in one sieve buffer",
+        because="HDF5 reads headers in small pieces, forgets nodes of the tree when they are many, and fills 64 KiB at once "
+        "where there are no chunks",
+        allowed=lambda p: (p.requests - p.again_requests, p.requests + 16 + p.n_parts),
+    ),
+    Explanation(
+        backends="hdf5-h5py",
+        operations=_READS,
+        what="bytes",
+        bound="at most 4096 and those nodes more, or 64 KiB for each run",
+        because="the same",
+        allowed=lambda p: (p.n_bytes - p.again_bytes, p.n_bytes + 4096 + p.beside_bytes),
+    ),
+    Explanation(
+        backends="hdf5-h5py",
+        operations=("write",),
+        what="requests",
+        bound="at most 16 more, and one more for each 16 chunks",
+        because="HDF5 writes headers, and nodes of the tree of chunks, some more than once",
+        allowed=lambda p: (p.requests, p.requests + 16 + p.requests // 16),
+    ),
+    Explanation(
+        backends="hdf5-h5py",
+        operations=("write",),
+        what="bytes",
+        bound="at most 4096 less, and the metadata once more",
+        because="the same; and padding is never written",
+        allowed=lambda p: (p.n_bytes - 4096, p.n_bytes + 4096 + p.beside_bytes),
+    ),
+    Explanation(
+        backends="*zarr*-zarrpython",
+        operations=("read",),
+        what="requests",
+        bound="fewer, at least one for each object",
+        because="zarr 3.4 reads chunks of one shard that lie near each other in one request",
+        allowed=lambda p: (p.n_parts, p.requests),
+    ),
+    Explanation(
+        backends="*zarr*-zarrpython",
+        operations=("read",),
+        what="bytes",
+        bound="at most the gaps between the chunks of a shard that are touched",
+        because="zarr 3.4 reads along what lies between them",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
+    ),
+    Explanation(
+        backends="omezarr-0.4-zarrpython",
+        operations=("write",),
+        what="requests",
+        bound="2 more for each level",
+        because="zarr offers the group's .zgroup and .zattrs again with each array, to be set unless they are there",
+        allowed=lambda p: (p.requests + 2 * p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="omezarr-0.4-zarrpython",
+        operations=("write",),
+        what="bytes",
+        bound="24 more for each level",
+        because="the same: an empty .zgroup has 22 bytes, an empty .zattrs 2",
+        allowed=lambda p: (p.n_bytes + 24 * p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="omezarr-0.5-zarrpython",
+        operations=("write",),
+        what="requests",
+        bound="1 more for each level",
+        because="zarr offers the group's zarr.json again with each array, to be set unless it is there",
+        allowed=lambda p: (p.requests + p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="omezarr-0.5-zarrpython",
+        operations=("write",),
+        what="bytes",
+        bound="66 more for each level",
+        because="the same: an empty group's zarr.json has 66 bytes",
+        allowed=lambda p: (p.n_bytes + 66 * p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="*",
+        operations=_READS,
+        what="read_chars",
+        bound="one buffer more for each request and two for each file opened",
+        because="a call without a log opens files with Python's buffer, and a header that the log leaves out is read too; "
+        "what comes through a memory map is not seen by the system's count",
+        allowed=lambda p: (0, p.n_bytes + p.beside_bytes + buffer_bytes() * (p.requests + 2 * p.n_parts + 2)),
+    ),
+)
+"""Every difference that is known. Anything beyond is an error."""
+
+
+def buffer_bytes() -> int:
+    """Return the size of the buffer with which Python opens a file for reading, on a file system of 4 KiB blocks."""
+    return io.DEFAULT_BUFFER_SIZE if sys.version_info >= (3, 14) else 4096
+
+
+def allowed(backend: str, operation: str, what: str, predicted: Prediction) -> tuple[int, int]:
+    """Return the least and the most that may be counted: the prediction, and what `EXPLAINED` allows around it."""
+    exact = predicted.requests if what == "requests" else predicted.n_bytes
+    for entry in EXPLAINED:
+        if entry.what == what and operation in entry.operations and fnmatch.fnmatchcase(backend, entry.backends):
+            return entry.allowed(predicted)
+    return exact, exact
+
+
+def explained_rows() -> list[str]:
+    """Return `EXPLAINED` as the lines of a Markdown table."""
+    lines = ["| backends | operation | counted | allowed difference | because |", "|---|---|---|---|---|"]
+    lines += [f"| `{e.backends}` | {', '.join(e.operations)} | {e.what} | {e.bound} | {e.because} |" for e in EXPLAINED]
+    return lines
