@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
+from storebench.records import SCHEMA_VERSION
+
 Run = Callable[..., Result]
 
 
@@ -20,7 +22,7 @@ CHAPTER = ("explain", "--shape", "10,10,20", "--region", "2:4,3:5,2:4")
 )
 def test_chapter(run: Run, chunks: str, touched: int, decoded: int, amplification: float) -> None:
     document = json.loads(run(*CHAPTER, "--chunks", chunks, "--json").stdout)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == SCHEMA_VERSION
     assert document["chunks_touched"] == touched
     assert document["voxels_asked"] == 8
     assert document["voxels_decoded"] == decoded

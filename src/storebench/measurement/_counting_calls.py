@@ -19,16 +19,15 @@ from storebench.grid import Region
 from storebench.measurement import _counting_checks as checks
 from storebench.measurement._codec_speed import codec_bytes_per_s
 from storebench.measurement._file_events import FileEvents
-from storebench.measurement._peak_memory import call, peak_memory
 from storebench.measurement._thread_watch import ThreadUse, ThreadWatch
 from storebench.measurement.counters import Counted, Probe
+from storebench.measurement.memory import call, peak_memory
 from storebench.measurement.prediction import Prediction, predict_read, predict_write
 from storebench.measurement.workload import Workload
 from storebench.stores import Location, RequestLog
 
 _WATCHED_CALLS: Final = 5
 _SLOW_S: Final = 0.2
-_SLOW_CALLS: Final = 2
 _MOST_TRIES: Final = 5
 _AGREEING: Final = ("read_calls", "write_calls", "read_chars", "write_chars")
 
@@ -95,7 +94,7 @@ def _count_reading(workload: Workload) -> Counts:
     predicted = predict_read(name, location, reads)
     checks.check_repetition(name, (first, first_system), (log, second_system), compare_chars=bool(reads))
     checks.check_prediction(workload, log.n_requests, log.fetched_bytes, predicted)
-    system = _agreed(workload, lambda: contextlib.nullcontext(location))
+    system = _agreed(workload, lambda: contextlib.nullcontext(location), first=second_system)
     checks.check_other_means(workload, log, system.read_chars, predicted)
     checks.check_memory_map(workload, log, system.read_chars, n_reads=len(reads))
     events = _file_events(workload, lambda: contextlib.nullcontext(location))
@@ -147,9 +146,12 @@ def _of_log(log: RequestLog, predicted: Prediction | None) -> Counts:
     )
 
 
-def _agreed(workload: Workload, place: Callable[[], AbstractContextManager[Location]]) -> Counted:
-    """Call until two calls in a row did the same to the system; None for what never agrees."""
-    taken: list[Counted] = []
+def _agreed(workload: Workload, place: Callable[[], AbstractContextManager[Location]], *, first: Counted) -> Counted:
+    """Call until two calls in a row did the same to the system; None for what never agrees.
+
+    `first` is a call on a counted place: where a log costs no system call, the next plain call agrees with it.
+    """
+    taken = [first]
     probe = Probe()
     while len(taken) < _MOST_TRIES:
         with place() as location:
@@ -158,22 +160,23 @@ def _agreed(workload: Workload, place: Callable[[], AbstractContextManager[Locat
             probe.start()
             workload.perform(location)
             taken.append(probe.stop())
-        if len(taken) > 1 and all(getattr(taken[-1], name) == getattr(taken[-2], name) for name in _AGREEING):
+        if all(getattr(taken[-1], name) == getattr(taken[-2], name) for name in _AGREEING):
             return taken[-1]
     unsettled = {name: None for name in _AGREEING if getattr(taken[-1], name) != getattr(taken[-2], name)}
     return replace(taken[-1], **unsettled)
 
 
-def _file_events(workload: Workload, place: Callable[[], AbstractContextManager[Location]]) -> FileEvents:
+def _file_events(
+    workload: Workload, place: Callable[[], AbstractContextManager[Location]], *taken: FileEvents
+) -> FileEvents:
     """Call until two calls in a row opened as many files; the kernel may tell too few, where threads open one at once."""
-    taken: list[FileEvents] = []
     writes = workload.case.operation == "write"
     while len(taken) < _MOST_TRIES:
         if not writes:
             workload.prepare()
         with place() as location, FileEvents(location.path.parent if writes else location.path) as events:
             workload.perform(location)
-        taken.append(events)
+        taken = (*taken, events)
         if len(taken) > 1 and taken[-1].files_opened == taken[-2].files_opened:
             break
     return max(taken, key=lambda events: -1 if events.files_opened is None else events.files_opened)
@@ -182,15 +185,16 @@ def _file_events(workload: Workload, place: Callable[[], AbstractContextManager[
 def _count_writing(workload: Workload) -> Counts:
     place = functools.partial(_fresh, workload)
     with place() as location:
-        workload.perform(location)  # loads what is loaded once
+        with FileEvents(location.path.parent) as first:  # the first call loads what is loaded once
+            workload.perform(location)
         checks.check_at_rest(workload.backend.name, location)
     with place() as location:
-        log, _ = _logged(workload, location)
+        log, logged = _logged(workload, location)
     predicted = predict_write(workload.backend.name, workload.store)
     sets = [request for request in log.requests if request.kind == "set"]
     checks.check_prediction(workload, len(sets), sum(request.n_bytes for request in sets), predicted)
-    system = _agreed(workload, place)
-    events = _file_events(workload, place)
+    system = _agreed(workload, place, first=logged)
+    events = _file_events(workload, place, first)
     return replace(
         _of_log(log, predicted),
         set_bytes=sum(request.n_bytes for request in sets) if sets else None,
@@ -217,7 +221,7 @@ def _count_threads(workload: Workload) -> int | None:
         If more processors were used than the case's thread budget has.
     """
     uses: list[ThreadUse] = []
-    while len(uses) < (_SLOW_CALLS if uses and uses[0].wall_s > _SLOW_S else _WATCHED_CALLS):
+    while len(uses) < (1 if uses and uses[0].wall_s > _SLOW_S else _WATCHED_CALLS):
         uses.append(_watched(workload))
     checks.check_budget(workload.backend.name, workload.case.threads, uses)
     seen = [use.threads_ran for use in uses if use.threads_ran is not None]

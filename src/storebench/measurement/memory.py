@@ -1,12 +1,17 @@
-"""Growth of resident memory during one call, without root: the high-water mark is reset by writing 5 to clear_refs."""
+"""Growth of resident memory in one call of a fresh process, without root: writing 5 to clear_refs resets the high-water mark."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from storebench.measurement.workload import Workload
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -39,3 +44,37 @@ def peak_growth() -> Iterator[Growth]:
     peak = None if before is None else _status_bytes("VmHWM")
     if before is not None and peak is not None:
         growth.n_bytes = max(0, peak - before)
+
+
+def call(workload: Workload) -> None:
+    """Make one call, with what goes before and after it."""
+    workload.prepare()
+    try:
+        workload.run()
+    finally:
+        workload.conclude()
+
+
+def peak_memory(workload: Workload) -> int | None:
+    """Return the growth of resident memory at the peak of one call, bytes; None where this system does not tell.
+
+    For a fresh process. The call before it loads what is loaded once; the memory that it frees goes back to the system, so
+    that using it again is seen.
+    """
+    call(workload)
+    workload.prepare()
+    gc.collect()
+    _give_back_memory()
+    try:
+        with peak_growth() as growth:
+            workload.run()
+    finally:
+        workload.conclude()
+    return growth.n_bytes
+
+
+def _give_back_memory() -> None:
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others keep what they have
+        if trim is not None:
+            trim(0)
