@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from storebench.measurement._duels import Duel, Match, group_by_pools
-from storebench.measurement.images import Image, image_of
+from storebench.measurement.images import Image
 from storebench.measurement.pairing import PairedRule, PairedStage, Setting, compare_paired, decide, judge
 from storebench.measurement.sampler import SamplingProgress
 from storebench.measurement.worker import Worker
@@ -48,16 +48,6 @@ def slowed(self, call=workload.Workload._call):
 workload.Workload._call = slowed
 worker.main()
 """
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path / "root")
-
-
-@pytest.fixture
-def image(storage: Storage) -> Image:
-    return image_of(storage, "random", SHAPE, "uint16", 0)
 
 
 # judged, without a process

@@ -23,7 +23,7 @@ from storebench.errors import VerificationError
 from storebench.grid import Region, Shape
 from storebench.measurement import session as session_module
 from storebench.measurement.counting import Counts, count
-from storebench.measurement.images import Image, image_of
+from storebench.measurement.images import Image
 from storebench.measurement.operations import workload_for
 from storebench.measurement.session import Session
 from storebench.records import Case
@@ -184,16 +184,6 @@ LIES: tuple[Lie, ...] = (
     Lie(GoesOnWriting(), {"operation": "write"}, "went on writing"),
     Lie(IgnoresTheThreadLimit(), {"pattern": "plane_xz", "threads": 1}, "asked for 1 thread"),
 )
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path / "root")
-
-
-@pytest.fixture
-def image(storage: Storage) -> Image:
-    return image_of(storage, "random", SHAPE, "uint16", 0)
 
 
 @pytest.fixture

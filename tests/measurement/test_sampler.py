@@ -17,7 +17,7 @@ from storebench.errors import MissingDependencyError, StorebenchError, UnknownNa
 from storebench.measurement._convergence import Taken
 from storebench.measurement._crew import blocks_that_fit, held_bytes
 from storebench.measurement._rounds import Rounds, Standing
-from storebench.measurement.images import Image, image_of
+from storebench.measurement.images import Image
 from storebench.measurement.sampler import SamplingProgress, SamplingRule, sample_cases
 from storebench.records import Case, Row, Sample
 from storebench.results.intervals import median_interval
@@ -285,21 +285,6 @@ def test_a_session_holds_its_voxels() -> None:
 
 
 # real workers
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path / "root")
-
-
-@pytest.fixture
-def image(storage: Storage) -> Image:
-    return image_of(storage, "random", SHAPE, "uint16", 0)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal.jsonl"
 
 
 def _children() -> list[psutil.Process]:

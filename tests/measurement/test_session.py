@@ -37,21 +37,6 @@ CASE = Case(
 NOT_POSSIBLE = dataclasses.replace(CASE, backend="png-imageio", codec="png-6", chunk_shape=None)
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path / "root")
-
-
-@pytest.fixture
-def image(storage: Storage) -> Image:
-    return image_of(storage, "random", SHAPE, "uint16", 0)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal.jsonl"
-
-
 def _only_row(journal: Path) -> JournalRow:
     content = read_journal(journal)
     assert content.warnings == ()

@@ -25,7 +25,7 @@ from storebench.errors import (
     UsageError,
 )
 from storebench.measurement._serving import _VOXELS, _SharedImage
-from storebench.measurement.images import Image, image_of
+from storebench.measurement.images import Image
 from storebench.measurement.session import Session
 from storebench.measurement.worker import Worker
 from storebench.measurement.workload import process_id
@@ -57,16 +57,6 @@ def patched(self, call=workload.Workload._call):
 workload.Workload._call = patched
 worker.main()
 """
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage.open(tmp_path / "root")
-
-
-@pytest.fixture
-def image(storage: Storage) -> Image:
-    return image_of(storage, "random", SHAPE, "uint16", 0)
 
 
 @pytest.fixture

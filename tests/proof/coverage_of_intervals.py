@@ -14,7 +14,7 @@ from storebench.measurement.sampler import SamplingRule, sample_cases
 from storebench.records import Case, Sample
 from storebench.results.intervals import median_ratio_interval
 
-_RUNS = 14
+_RUNS = 12
 _CASES: tuple[Case, ...] = (
     read_case("zarr3-zarrpython", chunk_shape=(32, 32, 32), codec="zstd-3"),
     read_case("zarr3-zarrpython", chunk_shape=(32, 32, 32), codec="zstd-3", pattern="plane_xz"),

@@ -85,7 +85,7 @@ def cold_checks(root: Storage | None, environment: Environment) -> Iterator[Chec
         much = ahead > _MUCH_READ_AHEAD
         hint = ": cold reads of a part of a file drag in more than was asked for; device_bytes tell how much"
         text = f"the system reads {bytes_text(ahead)} ahead on this disk{hint if much else ''}"
-        yield Check("warn" if much else "ok", "read-ahead", text)
+        yield Check("ok", "read-ahead", text)
 
 
 def measure_machine(root: Storage | None) -> Measured:

@@ -187,7 +187,7 @@ def _count_writing(workload: Workload) -> Counts:
     with place() as location:
         with FileEvents(location.path.parent) as first:  # the first call loads what is loaded once
             workload.perform(location)
-        checks.check_at_rest(workload.backend.name, location)
+            checks.check_at_rest(workload.backend.name, location)  # at once: what comes late may come soon
     with place() as location:
         log, logged = _logged(workload, location)
     predicted = predict_write(workload.backend.name, workload.store)

@@ -295,10 +295,10 @@ class WriteWorkload(Workload):
         stored_bytes, n_files = self._target.size()
         if n_files != self.store.n_files:
             raise VerificationError(
-                f"{n_files} files were written, the verified store of this setting has {self.store.n_files}"
+                f"{self.backend.name} wrote {n_files} files, the verified store of this setting has {self.store.n_files}"
             )
         if stored_bytes == 0:
-            raise VerificationError("nothing was written")
+            raise VerificationError(f"{self.backend.name} returned and had written nothing")
 
     def conclude(self) -> Sample:
         """Sync what a call has left dirty, and remove the target."""
