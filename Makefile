@@ -6,6 +6,8 @@ CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 # A second, older Python on which the contract tests run again; CI sets it.
 OLDEST_PYTHON ?=
+# Tests side by side; those of one file stay together.
+PYTEST := python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 .PHONY: quick test check format lint types tests contract-oldest report baseline proof clean
 
@@ -17,7 +19,7 @@ test: tests
 check: lint types tests contract-oldest
 
 tests: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
@@ -44,7 +46,7 @@ proof: $(DEV)
 contract-oldest:
 ifneq ($(OLDEST_PYTHON),)
 	$(MAKE) VENV=.venv-oldest PYTHON=$(OLDEST_PYTHON) .venv-oldest/.dev-installed
-	.venv-oldest/bin/python -m pytest tests/contract tests/backends
+	.venv-oldest/bin/$(PYTEST) tests/contract tests/backends
 endif
 
 $(CORE): pyproject.toml

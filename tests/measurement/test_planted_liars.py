@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
@@ -51,7 +51,7 @@ class _Reader:
 class _Liar(NpyNumpy):
     """Looks like any backend of .npy files."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def open(self, location: Location) -> Iterator[_Reader]:
         with super().open(location) as honest:
             reader = self.reader(honest, location)
@@ -115,12 +115,12 @@ class GoesOnWriting(NpyNumpy):
     name = "npy-goes-on-writing"
     threads: ClassVar[dict[Path, threading.Thread]] = {}
 
-    @contextmanager
+    @contextlib.contextmanager
     def create(self, location: Location, request: WriteRequest) -> Iterator[_LateWriter]:
         location.path.touch()
         yield _LateWriter(location.path)
 
-    @contextmanager
+    @contextlib.contextmanager
     def open(self, location: Location) -> Iterator[_Reader]:
         if location.path in self.threads:
             self.threads.pop(location.path).join()
@@ -135,7 +135,7 @@ class _LateWriter:
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         def later() -> None:
             time.sleep(0.02)
-            with self.path.open("r+b") as file:
+            with contextlib.suppress(FileNotFoundError), self.path.open("r+b") as file:  # it may be removed by then
                 np.save(file, values)
 
         GoesOnWriting.threads[self.path] = thread = threading.Thread(target=later)

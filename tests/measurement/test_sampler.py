@@ -287,8 +287,10 @@ def test_a_session_holds_its_voxels() -> None:
 # real workers
 
 
-def _children() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children(recursive=True) if "storebench" in " ".join(p.cmdline())]
+def _workers() -> list[psutil.Process]:
+    return [
+        p for p in psutil.Process().children(recursive=True) if "storebench.measurement.worker" in " ".join(p.cmdline())
+    ]
 
 
 def test_cases_of_two_backends_side_by_side(storage: Storage, image: Image, journal: Path) -> None:
@@ -320,7 +322,7 @@ def test_cases_of_two_backends_side_by_side(storage: Storage, image: Image, jour
     assert seen[-1].done == seen[-1].total == sum(s.kind == "timed" for r in rows.values() for s in r.samples)
     assert seen[-1].eta_s == 0
     assert {progress.label for progress in seen} == set(rows)
-    assert _children() == []
+    assert _workers() == []
 
 
 def test_what_cannot_be_measured_is_a_row_with_its_reason(storage: Storage, image: Image, journal: Path) -> None:
@@ -376,7 +378,7 @@ def test_an_interruption_keeps_the_journal_and_can_be_gone_on_with(
 
     with pytest.raises(KeyboardInterrupt):
         sample_cases(cases, storage, QUICK, journal=journal, on_progress=interrupt)
-    assert _children() == []
+    assert _workers() == []
     kept = {entry.row.case.id: entry.row for entry in read_journal(journal).rows.values()}
     assert sum(sample.kind == "timed" for row in kept.values() for sample in row.samples) == 3
     assert {(row.status, row.engine, row.converged) for row in kept.values()} == {("ok", "paired", None)}
