@@ -80,7 +80,7 @@ def _compared(*, seed: int, slowed: bool = False) -> list[PairedResult]:
     pairs = list(zip(plain, other, strict=True))
     results = compare_paired(pairs, storage, PairedRule(seed=seed))
     print(
-        f"{'+10 %' if slowed else 'A/A'} {seed}: " + " ".join(f"{r.ratio or 0:.3f}{r.verdict[0]}" for r in results),
+        f"{'+10 %' if slowed else 'A/A'} {seed}: " + " ".join(f"{r.ratio or 0:.3f}{r.verdict[:2]}" for r in results),
         file=sys.stderr,
         flush=True,
     )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from storebench.records import DatasetRecord, Environment
 from storebench.report.views import Record, View
 from storebench.units import MISSING, bytes_text, count_text, ratio_text, shape_text
+
+
+_SIZES: Final = {"memory": "ram_bytes", "read-ahead": "read_ahead_bytes"}
+"""Facts of the machine that are bytes, by what the page calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +136,9 @@ def _noise_text(records: Sequence[Record]) -> str:
 def _environment_blocks(key: str, environment: Environment, *, several: bool) -> list[FactBlock]:
     suffix = f" ({key})" if several else ""
     machine = dict(environment.machine)
-    ram = machine.pop("ram_bytes", None)
+    sizes = {label: machine.pop(name, None) for label, name in _SIZES.items()}
     facts = [(name.replace("_", " "), MISSING if value is None else str(value)) for name, value in machine.items()]
-    if ram is not None:
-        facts.append(("memory", bytes_text(int(ram))))
+    facts += [(label, bytes_text(int(size))) for label, size in sizes.items() if size is not None]
     state = {None: "installed package", True: "with uncommitted changes", False: "clean"}[environment.dirty]
     software = [
         ("storebench", environment.storebench),
