@@ -10,7 +10,6 @@ from storebench.records import DatasetRecord, Environment
 from storebench.report.views import Record, View
 from storebench.units import MISSING, bytes_text, count_text, ratio_text, shape_text
 
-
 _SIZES: Final = {"memory": "ram_bytes", "read-ahead": "read_ahead_bytes"}
 """Facts of the machine that are bytes, by what the page calls them."""
 
