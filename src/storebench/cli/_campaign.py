@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +17,6 @@ from storebench.errors import StorageError
 from storebench.units import bytes_text, count_text, ratio_text, seconds_text, shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from storebench.campaign import Outcome, Plan, Progress, Workspace
     from storebench.datasets import Dataset
     from storebench.measurement.images import Image
@@ -38,19 +37,23 @@ class Deadline:
     ----------
     passes : int
         Planned.
-    is_over : callable
-        Whether the time is over.
+    limit_s : float
+        Seconds from the first measurement on: counting comes before, and takes its own time.
     has_ended_it : bool
         Whether this ended the campaign, and not a person with Ctrl-C.
     """
 
     passes: int
-    is_over: Callable[[], bool]
+    limit_s: float
     has_ended_it: bool = False
+    _started: float | None = None
 
     def check(self, progress: Progress) -> None:
         """End the campaign where the time is over and a pass has been finished."""
-        if progress.done * self.passes > progress.total and progress.done < progress.total and self.is_over():
+        if progress.done and self._started is None:
+            self._started = time.monotonic()
+        is_over = self._started is not None and time.monotonic() - self._started >= self.limit_s
+        if progress.done * self.passes > progress.total and progress.done < progress.total and is_over:
             self.has_ended_it = True
             raise TimeIsUpError
 
