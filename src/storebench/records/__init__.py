@@ -9,10 +9,6 @@ from storebench.records._facts import (
     OPERATIONS,
     SCHEMA_VERSION,
     Case,
-    Conditions,
-    DatasetRecord,
-    Environment,
-    Limits,
     Operation,
     Row,
     Sample,
@@ -29,6 +25,7 @@ from storebench.records._json import (
     sample_from_json,
     to_json,
 )
+from storebench.records._surroundings import Conditions, DatasetRecord, Environment, Limits
 
 __all__ = [
     "CACHE_STATES",

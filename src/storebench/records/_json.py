@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from storebench.errors import ResultsError
 from storebench.grid import Shape
-from storebench.records._facts import SCHEMA_VERSION, Case, Conditions, DatasetRecord, Environment, Limits, Row, Sample
+from storebench.records._facts import SCHEMA_VERSION, Case, Row, Sample
+from storebench.records._surroundings import Conditions, DatasetRecord, Environment, Limits
 
 _T = TypeVar("_T")
 
