@@ -109,7 +109,7 @@ def _terms_block(records: Sequence[Record]) -> FactBlock:
         ("samples per case", _span([row["n_samples"] for row in ok if row["n_samples"] is not None])),
         ("processes per case", _span([row["n_processes"] for row in ok if row["n_processes"] is not None])),
         ("low confidence", f"{count_text(low)} of {count_text(len(ok))} cases"),
-        ("cache before reads", f"{cache} (after an untimed read)" if cache == "warm" else cache),
+        ("cache before reads", cache),
         (
             "writes end when",
             "the library's call returns" if _names(ok, "durability") == "returned" else _names(ok, "durability"),
