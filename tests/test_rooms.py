@@ -38,6 +38,7 @@ ROOMS = (
     "asv_results",
     "campaign",
     "analysis",
+    "advise",  # DESIGN has it below the report; the report's first screen is its ranking's answer
     "report",
     "cli",
     "__main__",

@@ -58,11 +58,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return files.index.read_text(encoding="utf-8"), folder
 
 
-def test_every_figure_is_there_in_three_formats(built: tuple[str, Path]) -> None:
+def test_every_figure_is_there_in_three_formats_and_as_numbers(built: tuple[str, Path]) -> None:
     page, folder = built
     names = {path.name for path in (folder / "figures").iterdir()}
     figures = ("formats", "tradeoff", "chunks", "amplification", "voxels")
-    kinds = {f"{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf")}
+    kinds = {f"{name}.{kind}" for name in figures for kind in ("svg", "png", "pdf", "csv")}
     assert names == kinds
     assert all(f'href="figures/{name}"' in page for name in kinds)
     from PIL import Image

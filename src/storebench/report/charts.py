@@ -269,3 +269,8 @@ def view_text(view: View) -> str:
     """Name a view in one line."""
     parts = [view.dataset or "?", shape_text(view.shape), view.dtype or ""]
     return " ".join(part for part in parts if part)
+
+
+def terms_text(view: View) -> str:
+    """Say of which image, and in which state of the cache, the reads of a view are."""
+    return f"{view_text(view)}, {view.cache or 'unknown'} cache."

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from storebench import __version__
 from storebench.analysis import verdict
 from storebench.records import DatasetRecord, Environment
-from storebench.report import charts, figures, tables
+from storebench.report import figures, tables
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
 from storebench.report.results_table import FILTERED_COLUMNS, TEXT_COLUMNS, Results, all_results
-from storebench.report.style import house_style, inline_svg, save_figure
+from storebench.report.section import Story, Studio
+from storebench.report.sections import SECTIONS
+from storebench.report.style import house_style
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
 from storebench.report.voxels import CHAPTER_CHUNKS, CHAPTER_REGION, CHAPTER_SHAPE, read_cost, voxel_svg
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_ROWS: Final = 25
+STYLES: Final = ("page.css",)
+SCRIPTS: Final = ("results.js",)
+"""Our own files in `static/`, put into the page one after another; each script stands in a function of its own."""
 STATIC_ROWS: Final = 600
 """Up to so many results are all in the HTML itself; of more only the first 25 are, the page's script has the rest."""
 
@@ -47,47 +51,6 @@ class ReportFiles:
 
     index: Path
     figures: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLink:
-    """A figure's file, relative to the page."""
-
-    href: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """One section of the page."""
-
-    name: str
-    short: str
-    finding: str
-    about: str
-    svg: Markup | None = None
-    heat: tables.Table | None = None
-    tables: Sequence[tables.Table] = ()
-    files: Sequence[FileLink] = field(default_factory=tuple)
-
-
-class _Studio:
-    """Saves figures under one folder and remembers the files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: list[Path] = []
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def save(self, figure: Figure, name: str, finding: str) -> tuple[Markup, tuple[FileLink, ...]]:
-        """Save a figure; return it for the page with the links to its files."""
-        svg, files = save_figure(figure, self.folder, name)
-        self.files += files.values()
-        links = tuple(
-            FileLink(href=f"{self.folder.name}/{path.name}", kind=kind.upper()) for kind, path in files.items()
-        )
-        # inline_svg escapes the finding, and matplotlib every text of the figure
-        return Markup(inline_svg(svg, name, finding)), links  # noqa: S704
 
 
 def build_report(
@@ -122,9 +85,10 @@ def build_report(
     records = clean_records(frame)
     views = make_views(frame)
     shown = frame.iloc[[row["position"] for view in views for row in view.records]]
-    studio = _Studio(Path(output_dir) / "figures")
+    studio = Studio(Path(output_dir) / "figures")
+    story = Story(views=views, records=records)
     with house_style():
-        sections = [chart for view in views[:1] for chart in _charts(view, studio)]
+        sections = [section for make in SECTIONS for section in make(story, studio)] if views else []
         voxels = _voxels(studio)
     page = _fill(
         all_results(records),
@@ -132,7 +96,7 @@ def build_report(
         headline=headline_facts(views, records),
         verdicts=verdict_groups(verdict(shown), views),
         settings=_settings_tables(views),
-        charts=sections,
+        sections=sections,
         provenance=provenance_blocks(records, environments, datasets),
         limits=limits(records),
         **voxels,
@@ -148,8 +112,8 @@ def _fill(results: Results, **parts: Any) -> str:
     template = _environment().get_template("page.html")
     return template.render(
         version=__version__,
-        style=_static("page.css"),
-        script=_static("page.js"),
+        style=_static(*STYLES),
+        script=_static(*SCRIPTS),
         heat_scale=figures.heat_scale(),
         results=results,
         result_rows=[results.row(index) for index in range(n_static)],
@@ -169,10 +133,10 @@ def _environment() -> jinja2.Environment:
     return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
 
 
-def _static(name: str) -> Markup:
-    # our own file, so nothing in it needs escaping
-    text = (resources.files("storebench.report") / "static" / name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704
+def _static(*names: str) -> Markup:
+    # our own files, so nothing in them needs escaping
+    folder = resources.files("storebench.report") / "static"
+    return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in names))  # noqa: S704
 
 
 def _results_json(results: Results) -> Markup:
@@ -200,46 +164,18 @@ def _settings_tables(views: Sequence[View]) -> list[tables.Table]:
     return made
 
 
-def _charts(view: View, studio: _Studio) -> Iterator[Chart]:
-    terms = f"{charts.view_text(view)}, {view.cache or 'unknown'} cache."
-    if (formats := charts.format_chart(view)) is not None:
-        svg, files = studio.save(figures.draw_formats(formats), "formats", formats.finding)
-        about = f"Time of one read by access pattern, log scale; left is faster. {terms}"
-        yield Chart(
-            name="formats", short="Formats", finding=formats.finding, about=about, svg=svg, files=files,
-            tables=[tables.format_table(view, formats)],
-        )  # fmt: skip
-    if (trade := charts.trade_chart(view)) is not None:
-        svg, files = studio.save(figures.draw_trade(trade), "tradeoff", trade.finding)
-        about = f"One point is one setting. Up is smaller, left is faster; the line joins what no other setting beats. {terms}"
-        yield Chart(
-            name="tradeoff", short="Size against time", finding=trade.finding, about=about, svg=svg, files=files,
-            tables=tables.trade_tables(trade),
-        )  # fmt: skip
-    if (chunks := charts.chunk_chart(view)) is not None:
-        yield from _chunk_sections(chunks, terms, studio)
-
-
-def _chunk_sections(chunks: charts.ChunkChart, terms: str, studio: _Studio) -> Iterator[Chart]:
-    same = f"{chunks.backend} with {chunks.codec} throughout"
-    _, files = studio.save(figures.draw_heat(chunks), "chunks", chunks.finding)
-    about = f"{same}; the stronger the colour, the further from the best of its column. {terms}"
-    heat = tables.heat_table(chunks)
-    yield Chart(name="chunks", short="Chunk shapes", finding=chunks.finding, about=about, heat=heat, files=files)
-    finding = chunks.amplification_finding
-    svg, files = studio.save(figures.draw_amplification(chunks), "amplification", finding)
-    about = (
-        f"What the chunk grid predicts, what the store was asked for, what the clock says; log scales. {same}. {terms}"
-    )
-    yield Chart(
-        name="amplification", short="Read amplification", finding=finding, about=about, svg=svg, files=files,
-        tables=[tables.amplification_table(chunks)],
-    )  # fmt: skip
-
-
-def _voxels(studio: _Studio) -> dict[str, Any]:
+def _voxels(studio: Studio) -> dict[str, Any]:
     costs = [read_cost(CHAPTER_SHAPE, chunk_shape, CHAPTER_REGION) for chunk_shape in CHAPTER_CHUNKS]
-    _, files = studio.save(figures.draw_voxels(costs), "voxels", costs[0].sentence)
+    data = [
+        {
+            "chunks": shape_text(c.chunk_shape),
+            "chunks_touched": c.chunks,
+            "voxels_asked": c.asked,
+            "voxels_decoded": c.decoded,
+        }
+        for c in costs
+    ]
+    _, files = studio.save(figures.draw_voxels(costs), "voxels", costs[0].sentence, data)
     pictures = [
         {"cost": cost, "svg": Markup(voxel_svg(cost)), "chunks": shape_text(cost.chunk_shape)}  # noqa: S704
         for cost in costs

@@ -152,7 +152,7 @@ class _IdKeeper:
         return f' id="{self.prefix}-{match[1]}"'
 
 
-def inline_svg(svg: str, name: str, label: str) -> str:
+def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> str:
     """Turn matplotlib's SVG into an element of the page: own ids, the page's colours and fonts, a text alternative.
 
     Parameters
@@ -163,10 +163,12 @@ def inline_svg(svg: str, name: str, label: str) -> str:
         Makes its ids unique on the page.
     label : str
         The finding, for those who do not see the picture.
+    keep : sequence of str
+        Ids that stay although nothing in the figure refers to them, as `<name>-<id>`: the page's script looks for them.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", body, flags=re.DOTALL)
-    used = set(re.findall(r'(?:href="|url\()#([\w-]+)', body))
+    used = {*re.findall(r'(?:href="|url\()#([\w-]+)', body), *keep}
     body = re.sub(r' id="([^"]+)"', _IdKeeper(name, used), body)
     body = re.sub(r'xlink:href="#([\w-]+)"', rf'href="#{name}-\1"', body)
     body = re.sub(r"url\(#([\w-]+)\)", rf"url(#{name}-\1)", body)

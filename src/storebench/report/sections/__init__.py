@@ -1,0 +1,22 @@
+"""The figures of the page: one module each, one visible table in the page's order.
+
+A module has one function `make(story, studio)` that yields its section, or nothing where the results do not hold what it
+shows. It picks from the story, draws with matplotlib in the house style, saves through the studio, and names the finding
+in a sentence. Nothing is computed that the table does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from storebench.report.section import Section, Story, Studio
+from storebench.report.sections import amplification, chunks, formats, tradeoff
+
+SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
+    formats.make,
+    tradeoff.make,
+    chunks.make,
+    amplification.make,
+)
+"""In the order of the page."""
