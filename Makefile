@@ -6,10 +6,12 @@ CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 # A second, older Python on which the contract tests run again; CI sets it.
 OLDEST_PYTHON ?=
+# What the tests in a browser look for faults of accessibility with.
+AXE := .browser/node_modules/axe-core/axe.min.js
 # Tests side by side; those of one file stay together.
 PYTEST := python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-.PHONY: quick test check format lint types tests contract-oldest report baseline proof clean
+.PHONY: quick test check format lint types tests axe contract-oldest report baseline proof clean
 
 quick: $(CORE)
 	$(BIN)/storebench quick
@@ -20,6 +22,12 @@ check: lint types tests contract-oldest
 
 tests: $(DEV)
 	$(BIN)/$(PYTEST)
+
+# Without it, or without Chromium, make test skips the tests that need it and says so.
+axe: $(AXE)
+
+$(AXE):
+	npm install --ignore-scripts --no-audit --no-fund --no-package-lock --prefix .browser axe-core@4
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
@@ -61,4 +69,4 @@ $(DEV): $(CORE)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .asv .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf .venv .venv-oldest .browser .asv .mypy_cache .ruff_cache .pytest_cache build dist
