@@ -152,6 +152,19 @@ class _IdKeeper:
         return f' id="{self.prefix}-{match[1]}"'
 
 
+def _shortened(tag: re.Match[str]) -> str:
+    """Cut the numbers of a tag to a hundredth of a point: a third of the bytes of many points, and nobody sees it."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0])
+
+
+def _hoisted(group: re.Match[str]) -> str:
+    """Write the style that all points of a group share once, at the group."""
+    styles = set(re.findall(r' style="[^"]*"', group[2]))
+    if len(styles) != 1 or "style=" in group[1] or group[2].count("<use") == 1:
+        return group[0]
+    return group[1].removesuffix(">") + styles.pop() + ">" + re.sub(r' style="[^"]*"', "", group[2])
+
+
 def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> str:
     """Turn matplotlib's SVG into an element of the page: own ids, the page's colours and fonts, a text alternative.
 
@@ -168,6 +181,8 @@ def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> 
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<[^>]+>", _shortened, body)
+    body = re.sub(r"(<g\b[^>]*>)((?:\s*<use\b[^>]*/>)+)", _hoisted, body)
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', body), *keep}
     body = re.sub(r' id="([^"]+)"', _IdKeeper(name, used), body)
     body = re.sub(r'xlink:href="#([\w-]+)"', rf'href="#{name}-\1"', body)
