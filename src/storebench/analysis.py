@@ -6,7 +6,7 @@ Only rows with status "ok" enter a statistic; nothing is averaged over machines 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ __all__ = [
     "not_shown_slower",
     "pareto_front",
     "require_one_place",
+    "span",
     "summarise_settings",
     "throughput",
     "verdict",
@@ -119,11 +120,16 @@ def not_shown_slower(rows: pd.DataFrame) -> pd.DataFrame:
     timed = timed_rows(rows).sort_values(["median_s", "case_id"], kind="stable")
     if timed.empty:
         return timed
-    best_high = _span(timed.iloc[0])[1]
-    return timed[[_span(row)[0] <= best_high for _, row in timed.iterrows()]]
+    best_high = span(timed.iloc[0])[1]
+    return timed[[span(row)[0] <= best_high for _, row in timed.iterrows()]]
 
 
-def _span(row: pd.Series[Any]) -> tuple[float, float]:
+def span(row: pd.Series[Any] | Mapping[str, Any]) -> tuple[float, float]:
+    """Return between which times, in seconds, the median of a row is sure enough to lie for one to be called faster.
+
+    Its 95 % interval; of 3 or 4 samples their span; of fewer anything. Of two rows that one is shown to be faster whose
+    span ends before the other's begins.
+    """
     if not pd.isna(row["ci95_low_s"]):
         return float(row["ci95_low_s"]), float(row["ci95_high_s"])
     samples = row["samples_s"] or ()
