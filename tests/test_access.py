@@ -13,7 +13,7 @@ from storebench.errors import UnknownNameError, UsageError
 from storebench.grid import Region, Shape, parse_region
 
 _AXES = ("yx", "zyx", "czyx", "tzyx", "tczyx")
-_SINGLE_LEVEL = [name for name in EXAMPLES if not name.startswith("viewport@")] + ["viewport@0"]
+_SINGLE_LEVEL = [name for name in EXAMPLES if not re.fullmatch(r"viewport@\d", name)] + ["viewport@0"]
 
 
 def _region(name: str, shape: Shape, axes: str, seed: int = 0) -> Region:
@@ -60,6 +60,7 @@ def test_regions_lie_inside_and_are_the_same_again(name: str, target: Target, se
         ("plane_xz", (10, 10, 20), "zyx", 7, "0:10,8:9,0:20"),
         ("voxel", (2, 2, 32, 256, 256), "tczyx", 7, "1:2,0:1,31:32,234:235,50:51"),
         ("tile256", (2048, 2048), "yx", 0, "684:940,999:1255"),
+        ("viewport@1-from0", (8, 9000, 9000), "zyx", 0, "0:1,2522:5850,1124:6244"),
     ],
 )
 def test_regions_are_pinned(name: str, shape: Shape, axes: str, seed: int, text: str) -> None:
@@ -94,6 +95,8 @@ def test_seeds_move_the_region_over_the_image(name: str) -> None:
         ("voxel", (3, 40, 50, 60), "czyx", (1, 1, 1, 1)),
         ("viewport@0", (9, 5000, 6000), "zyx", (1, *SCREEN_YX)),
         ("viewport@0", (9, 100, 6000), "zyx", (1, 100, SCREEN_YX[1])),
+        ("viewport@1-from0", (9, 5000, 6000), "zyx", (1, 2 * SCREEN_YX[0], 2 * SCREEN_YX[1])),
+        ("viewport@2-from0", (2, 9, 100, 200), "czyx", (1, 1, 100, 200)),
     ],
 )
 def test_extent(name: str, shape: Shape, axes: str, extent: Shape) -> None:
@@ -129,6 +132,21 @@ def test_the_viewport_reads_its_level_in_that_levels_voxels(level: int) -> None:
     height, width = (min(n, target.levels[level][1]) for n in SCREEN_YX)
     assert request == Request(level, request.region)
     assert request.region.shape == (1, height, width)
+
+
+@given(shape=st.tuples(*[st.integers(1, 9000)] * 3), level=st.integers(1, 3), seed=st.integers(0, 99))
+def test_a_view_without_levels_shows_what_the_level_shows(shape: Shape, level: int, seed: int) -> None:
+    """Within the voxels that one voxel of the level stands for: a level's last voxel may stick out of the image."""
+    factor = 2**level
+    target = Target(tuple(tuple(-(-n // 2**k) for n in shape) for k in range(level + 1)), "zyx")
+    (coarse,) = parse_pattern(f"viewport@{level}").requests(target, seed)
+    (fine,) = parse_pattern(f"viewport@{level}-from0").requests(Target((shape,), "zyx"), seed)
+    assert (coarse.level, fine.level) == (level, 0)
+    assert fine.region.shape[0] == 1
+    for axis in (1, 2):
+        assert abs(fine.region.start[axis] - factor * coarse.region.start[axis]) < factor
+        assert abs(fine.region.stop[axis] - factor * coarse.region.stop[axis]) < factor
+    assert fine.region.start[0] == min(factor * coarse.region.start[0], shape[0] - 1)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +193,8 @@ def test_an_example_is_its_own_name_and_free_of_commas(name: str) -> None:
         "viewport",
         "viewport@10",
         "viewport@-1",
+        "viewport@0-from0",
+        "viewport@1-from1",
     ],
 )
 def test_a_name_that_is_nearly_right_is_refused(name: str) -> None:

@@ -15,7 +15,7 @@ from storebench.assets import bundled_results
 from storebench.backends import BACKENDS
 from storebench.errors import UnknownNameError, UsageError
 from storebench.grid import Shape
-from storebench.records import Row
+from storebench.records import Case, Row
 from storebench.suites import (
     COUNTED,
     GRIDS,
@@ -287,3 +287,44 @@ def test_subjects_have_a_dtype_that_numpy_knows() -> None:
     for grid in GRIDS:
         assert np.dtype(grid.subject.dtype).name == grid.subject.dtype
         assert len(grid.subject.axes) == len(grid.subject.shape)
+
+
+def _cases(tier: Tier, suite: str) -> list[Case]:
+    return [grid.case(*values) for grid in grids_of(tier, suites=(suite,)) for values in grid.combinations()]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_view_from_full_resolution_has_a_partner_with_levels(tier: Tier) -> None:
+    reads = {case.id: case for case in _cases(tier, "read")}
+    pairs = [case for case in reads.values() if case.pattern.endswith("-from0")]
+    assert pairs
+    for case in pairs:
+        assert case.n_levels == 1
+        pattern = case.pattern.removesuffix("-from0")
+        partners = [replace(case, pattern=pattern, n_levels=n).id for n in (1, 3, 4)]  # 1: a wavelet has its own levels
+        assert [partner for partner in partners if partner in reads], case.id
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_levels_cost_to_write_is_measured(tier: Tier) -> None:
+    writes = {case.id: case for case in _cases(tier, "write")}
+    with_levels = [case for case in writes.values() if case.n_levels > 1 and len(case.shape) == 2]
+    assert with_levels
+    assert all(replace(case, n_levels=1).id in writes for case in with_levels)
+
+
+@pytest.mark.parametrize("backend", ["npy-numpy", "zarr3-zarrpython"])
+@pytest.mark.parametrize("pattern", ["whole", "plane_xz"])
+def test_smoke_reads_one_setting_at_three_sizes_at_least(backend: str, pattern: str) -> None:
+    sizes: dict[tuple[object, ...], set[Shape]] = {}
+    for case in _cases("smoke", "read"):
+        if (case.backend, case.pattern, case.dataset) == (backend, pattern, "ct") and len(case.shape) == 3:
+            sizes.setdefault((case.codec, case.chunk_shape), set()).add(case.shape)
+    assert max(map(len, sizes.values())) >= 3
+
+
+def test_every_thread_budget_is_measured_beside_one_thread() -> None:
+    for tier in TIERS:
+        cases = {case.id: case for case in _cases(tier, "threads")}
+        assert len({case.backend for case in cases.values()}) >= 3
+        assert all(replace(case, threads=1).id in cases for case in cases.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from storebench.errors import UsageError, unknown_name
@@ -52,6 +52,8 @@ class AccessPattern:
         Whether regions start on the grid, or half a cell beside it.
     level : int
         Resolution level that is read.
+    shown_at : int
+        Read at full resolution, but where `viewport@` of that level looks, so that both show the same part of the image.
     needs : str
         Axes without which the pattern has no meaning.
     """
@@ -61,6 +63,7 @@ class AccessPattern:
     grid: int | None = None
     aligned: bool = True
     level: int = 0
+    shown_at: int = 0
     needs: str = ""
 
     def requests(self, target: Target, seed: int = 0) -> tuple[Request, ...]:
@@ -89,9 +92,11 @@ class AccessPattern:
             )
         shape = target.levels[self.level]
         start, stop = [], []
-        for axis, n_voxels in zip(target.axes, shape, strict=True):
+        shown = self._first_shown(target, seed) if self.shown_at else None
+        for index, (axis, n_voxels) in enumerate(zip(target.axes, shape, strict=True)):
             wanted = min(self.extent.get(axis, n_voxels), n_voxels)
-            first = self._first(axis, n_voxels - wanted, seed, shape)
+            last = n_voxels - wanted
+            first = min(shown[index], last) if shown else self._first(axis, last, seed, shape)
             start.append(first)
             stop.append(first + wanted)
         return (Request(self.level, Region(tuple(start), tuple(stop))),)
@@ -106,10 +111,23 @@ class AccessPattern:
         cells = (last - offset) // self.grid + 1 if last >= offset else 0
         return offset + self.grid * (drawn % cells) if cells else 0
 
+    def _first_shown(self, target: Target, seed: int) -> Shape:
+        """Return where the view of the smaller level starts, in voxels of full resolution."""
+        factors = [2**self.shown_at if axis in "zyx" else 1 for axis in target.axes]
+        smaller = tuple(-(-n // factor) for n, factor in zip(target.levels[0], factors, strict=True))
+        view = replace(parse_pattern(f"viewport@{self.shown_at}"), level=0)
+        (shown,) = view.requests(Target((smaller,), target.axes), seed)
+        return tuple(first * factor for first, factor in zip(shown.region.start, factors, strict=True))
+
 
 def _one_plane(kept: str) -> Callable[[re.Match[str]], dict[str, object]]:
     """Return the extents of a plane that keeps the axes `kept` whole."""
     return lambda _: {"extent": {axis: 1 for axis in "tczyx" if axis not in kept}, "needs": kept}
+
+
+def _screen(level: int) -> dict[str, int]:
+    """Return the extents, in voxels of full resolution, of what a screen shows of one xy plane at a level."""
+    return {"t": 1, "c": 1, "z": 1, "y": SCREEN_YX[0] * 2**level, "x": SCREEN_YX[1] * 2**level}
 
 
 def _roi(match: re.Match[str]) -> dict[str, object]:
@@ -156,9 +174,15 @@ _RULES: Final = (
     NameRule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
     NameRule(
         r"viewport@([0-9])",
-        lambda m: {"extent": {"t": 1, "c": 1, "z": 1, "y": SCREEN_YX[0], "x": SCREEN_YX[1]}, "level": int(m[1])},
+        lambda m: {"extent": _screen(0), "level": int(m[1])},
         ("viewport@0", "viewport@1", "viewport@2"),
         "what a screen of 2560 x 1664 shows of one xy plane at a resolution level",
+    ),
+    NameRule(
+        r"viewport@([1-9])-from0",
+        lambda m: {"extent": _screen(int(m[1])), "shown_at": int(m[1])},
+        ("viewport@1-from0", "viewport@2-from0"),
+        "the part of the plane that viewport@1 shows, at full resolution: the price of that view where there are no levels",
     ),
 )
 

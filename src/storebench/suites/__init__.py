@@ -26,6 +26,7 @@ from storebench.suites._grid import (
 from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
+from storebench.suites._pairs import level_pairs, sizes
 from storebench.suites._reads import derived, larger, other_subjects, plane_reads, quick, volume_reads
 from storebench.suites._states import cold_reads, durable_writes, thread_budgets
 
@@ -62,6 +63,8 @@ GRIDS: Final[tuple[Grid, ...]] = (
     *durable_writes(),
     *thread_budgets(),
     *heftie_dev(),
+    *level_pairs(),
+    *sizes(),
 )
 """Every grid of the tiers that are run by name."""
 

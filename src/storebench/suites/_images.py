@@ -6,10 +6,13 @@ from typing import Final
 
 from storebench.suites._grid import Subject
 
+CT_TINY: Final = Subject("ct", (64, 64, 64), "uint16")
 CT_SMALL: Final = Subject("ct", (128, 128, 128), "uint16")
+CT_MIDDLE: Final = Subject("ct", (192, 192, 192), "uint16")
 CT: Final = Subject("ct", (256, 256, 256), "uint16")
 PLANE_SMALL: Final = Subject("ct", (512, 512), "uint16", axes="yx")
 PLANE: Final = Subject("ct", (2048, 2048), "uint16", axes="yx")
+PLANE_LARGE: Final = Subject("ct", (8192, 8192), "uint16", axes="yx")
 LABELS_DENSE: Final = Subject("labels_dense", (256, 256, 256), "uint16")
 LABELS_SPARSE: Final = Subject("labels_sparse", (256, 256, 256), "uint16")
 FLUORESCENCE: Final = Subject("fluorescence", (128, 256, 256), "uint16")

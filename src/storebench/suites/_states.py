@@ -35,6 +35,8 @@ _LARGE: Final[tuple[_Setting, ...]] = (
     ("zarr3-zarrpython", "", ("64x64x64",), ("none",)),
     (HDF5, "Contiguous", ("default",), ("none",)),
 )
+_TILES: Final = {"layout": ("64x64x64",), "codec": ("zstd-3-predictor",)}
+_JP2: Final = {"layout": ("default",), "codec": ("jp2-lossless",)}
 _FIRST_READ: Final = "What does a first read from the disk cost, and how much does read-ahead drag in?"
 _ON_THE_DEVICE: Final = "What does a write cost until it is on the device, beside until it returns?"
 _BUDGET: Final = "One thread or two: how much sooner is the same work done?"
@@ -97,9 +99,13 @@ def thread_budgets() -> Iterator[Grid]:
     rows: tuple[tuple[Tier, str, Operation, Subject, Mapping[str, tuple[str, ...]]], ...] = (
         ("smoke", "zarr3-zarrpython", "read", CT_SMALL, volume),
         ("smoke", "zarr3-zarrpython", "write", CT_SMALL, volume),
+        ("smoke", "tiff-tifffile", "read", CT_SMALL, _TILES),
+        ("smoke", "jp2-imagecodecs", "decode", PLANE_SMALL, _JP2),
         ("core", "zarr3-zarrpython", "read", CT, volume),
         ("core", "zarr3-zarrpython", "write", CT, volume),
-        ("core", "jp2-imagecodecs", "decode", PLANE, {"layout": ("default",), "codec": ("jp2-lossless",)}),
+        ("core", "tiff-tifffile", "read", CT, _TILES),
+        ("core", "zarr2-zarrpython", "read", CT, {"layout": ("64x64x64",), "codec": (BLOSC,)}),
+        ("core", "jp2-imagecodecs", "decode", PLANE, _JP2),
     )
     for tier, backend, operation, subject, params in rows:
         for threads in (1, 2):
