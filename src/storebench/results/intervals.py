@@ -63,7 +63,7 @@ def median_interval(
     median = float(np.median(samples))
     if len(samples) < MIN_FOR_INTERVAL:
         return Interval(median, None, None)
-    return Interval(median, *_percentiles(_drawn_medians(samples, processes, seed, n_boot), confidence))
+    return Interval(median, *percentiles(drawn_medians(samples, processes, seed, n_boot), confidence))
 
 
 def ratio_interval(
@@ -123,7 +123,7 @@ def median_ratio_interval(
         return Interval(None, None, None)
     ratio = float(np.median(b) / np.median(a))
     draws = drawn_ratios(a, a_processes, b, b_processes, seed=seed)
-    return Interval(ratio, None, None) if draws is None else Interval(ratio, *_percentiles(draws, confidence))
+    return Interval(ratio, None, None) if draws is None else Interval(ratio, *percentiles(draws, confidence))
 
 
 def drawn_ratios(
@@ -137,13 +137,28 @@ def drawn_ratios(
     """Return the ratios of medians, b ÷ a, of the draws; None where a side has fewer than 5 samples or takes no time."""
     if min(len(a), len(b)) < MIN_FOR_INTERVAL or min(a) <= 0:
         return None
-    below = _drawn_medians(a, a_processes, seed, N_BOOT)
-    above = _drawn_medians(b, b_processes, seed + 1, N_BOOT)  # with the same draws both sides would rise together
+    below = drawn_medians(a, a_processes, seed, N_BOOT)
+    above = drawn_medians(b, b_processes, seed + 1, N_BOOT)  # with the same draws both sides would rise together
     return above / below
 
 
-def _drawn_medians(samples: Sequence[float], processes: Sequence[Hashable] | None, seed: int, n_boot: int) -> Numbers:
-    """Return the median of each draw."""
+def drawn_medians(
+    samples: Sequence[float], processes: Sequence[Hashable] | None, seed: int = 0, n_boot: int = N_BOOT
+) -> Numbers:
+    """Return the median of each draw: processes with replacement, then samples within each drawn process.
+
+    Parameters
+    ----------
+    samples, processes
+        As for `median_interval`; at least one sample.
+    seed, n_boot : int
+        Sets of samples of one structure get the same draws from the same seed: they are paired.
+
+    Returns
+    -------
+    numpy.ndarray
+        `n_boot` medians, in the unit of the samples.
+    """
     sizes, order = _structure(len(samples), processes)
     index, counts = _draws(sizes, seed, n_boot)
     padded = np.append(np.asarray(samples, dtype=np.float64)[list(order)], np.inf)  # sorts behind every sample
@@ -153,7 +168,8 @@ def _drawn_medians(samples: Sequence[float], processes: Sequence[Hashable] | Non
     return medians
 
 
-def _percentiles(draws: Numbers, confidence: float) -> tuple[float, float]:
+def percentiles(draws: Numbers, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the bounds between which the middle `confidence` of the draws lies."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, (tail, 1 - tail))
     return float(low), float(high)
