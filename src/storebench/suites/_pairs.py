@@ -25,25 +25,32 @@ def level_pairs() -> Iterator[Grid]:
         ("full", PLANE_LARGE, "PlaneLarge", "512x512", 4),
     )
     for tier, subject, name, layout, n_levels in rows:
-        setting = {"layout": (layout,), "codec": (BLOSC,)}
+        every = tuple(f"viewport@{level}" for level in range(n_levels))
         with_levels = read_grid(
-            tier, _OMEZARR, _WITH, subject, name=f"{name}Levels", n_levels=n_levels, **setting,
-            pattern=tuple(f"viewport@{level}" for level in range(n_levels)),
+            tier, _OMEZARR, _WITH, subject, name=f"{name}Levels", n_levels=n_levels, layout=(layout,), codec=(BLOSC,),
+            pattern=every,
         )  # fmt: skip
-        without = read_grid(
-            tier, _OMEZARR, _WITHOUT, subject, name=f"{name}NoLevels", **setting, pattern=_from_full(n_levels)
+        without = replace(
+            with_levels,
+            name=with_levels.name.removesuffix("Levels") + "NoLevels",
+            question=_WITHOUT,
+            n_levels=1,
+            params=dict(with_levels.params) | {"pattern": _from_full(n_levels)},
         )
         yield from (with_levels, without, _write(with_levels), _write(without))
     # of the volume, the reads of the other two levels and the write with levels are there already
-    setting = {"layout": ("64x64x64",), "codec": (BLOSC,)}
-    yield read_grid(
-        "core", _OMEZARR, _WITH, CT, name="LastLevel", n_levels=3, **setting, pattern=("viewport@2",)
+    volume = read_grid(
+        "core", _OMEZARR, _WITH, CT, name="LastLevel", n_levels=3, layout=("64x64x64",), codec=(BLOSC,),
+        pattern=("viewport@2",),
     )  # fmt: skip
-    without = read_grid("core", _OMEZARR, _WITHOUT, CT, name="NoLevels", **setting, pattern=_from_full(3))
-    yield from (without, _write(without))
+    without = read_grid(
+        "core", _OMEZARR, _WITHOUT, CT, name="NoLevels", layout=("64x64x64",), codec=(BLOSC,), pattern=_from_full(3)
+    )
+    yield from (volume, without, _write(without))
+    wavelet = _from_full(4)[1:]
     yield read_grid(
-        "core", "jp2-glymur", _WITHOUT, PLANE, name="PlaneNoLevels", codec=("jp2-lossless",), pattern=_from_full(4)[1:]
-    )  # fmt: skip
+        "core", "jp2-glymur", _WITHOUT, PLANE, name="PlaneNoLevels", codec=("jp2-lossless",), pattern=wavelet
+    )
 
 
 def _from_full(n_levels: int) -> tuple[str, ...]:
