@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -77,11 +76,10 @@ def make_workspace(results: Path, machine: str | None, storage: Storage) -> Work
 
 def _machine_name(storage: Storage) -> str:
     from storebench.measurement.environment import record_environment
+    from storebench.results.machines import machine_name
 
     facts = record_environment(storage.root).machine
-    cpu = re.sub(r"\((r|tm)\)|\b(cpu|processor)\b", " ", str(facts.get("cpu") or "unknown").lower())
-    words = re.findall(r"[a-z0-9]+", cpu)[:3]
-    return "-".join([*words, f"{facts.get('n_cpu')}cpu"])
+    return machine_name(facts) or f"unknown-{facts.get('n_cpu')}cpu"
 
 
 def require_writable(folder: Path) -> None:

@@ -28,6 +28,7 @@ from storebench.results.files import write_atomically
 from storebench.results.merging import combinations, expand, is_nan, merge_results
 
 ASV_VERSION: Final = 2
+_WHY_NOT: Final = {"failed": "asv has no value: failed, timed out or crashed", "skipped": "asv: skipped or not selected"}
 NOT_RESULTS: Final = ("benchmarks.json", "machine.json")
 
 _PATH: Final = re.compile(r"""(?<![\w.<>)])(?:~|[A-Za-z]:)?[/\\](?:[^\s'"/\\]+[/\\])*(?=[^\s'"/\\])""")
@@ -70,6 +71,13 @@ class AsvRow:
     stale: bool
     started_at: float | None
     in_seconds: bool
+
+    @property
+    def why_not(self) -> str | None:
+        """Why there is no number to show; None where there is one."""
+        if self.status == "ok" and self.stale:
+            return f"measured with version {self.version} of the benchmark, which benchmarks.json has another version of"
+        return _WHY_NOT.get(self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +138,14 @@ def read_benchmarks(path: Path) -> dict[str, Any]:
     return {name: entry for name, entry in load_json(path).items() if isinstance(entry, dict)}
 
 
+def find_benchmarks(path: Path) -> dict[str, Any] | None:
+    """Read the benchmarks.json one folder above a result file, or beside it; None where there is none."""
+    for folder in (path.parent.parent, path.parent):
+        if (folder / "benchmarks.json").is_file():
+            return read_benchmarks(folder / "benchmarks.json")
+    return None
+
+
 def load_json(path: Path) -> dict[str, Any]:
     """Load a JSON file of asv, with its bare NaN and Infinity.
 
@@ -147,7 +163,8 @@ def load_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or data.get("version") != ASV_VERSION:
         version = data.get("version") if isinstance(data, dict) else None
         raise ResultsError(
-            f"{path}: asv's result files of version {ASV_VERSION} are understood, this one says {version}"
+            f"{path}: asv's result files of version {ASV_VERSION} are understood, this one says {version}; what other tools "
+            "wrote is brought in with: storebench import FILE"
         )
     return data
 
@@ -212,7 +229,7 @@ def neutralise(data: Mapping[str, Any], *, env_name: str, commit: str, machine: 
     match = re.match(r"py(\d+(?:\.\d+)*)", env_name)
     if match is None:
         raise ResultsError(f"the environment's name {env_name!r} must begin with py and the version, as in py3.13.2-…")
-    clean: dict[str, Any] = _without_paths(dict(data))
+    clean: dict[str, Any] = without_paths(dict(data))
     clean |= {"env_name": env_name, "commit_hash": commit, "python": match[1]}
     clean["params"] = clean["params"] | {"python": match[1]} | ({"machine": machine} if machine else {})
     column = clean["result_columns"].index("result")
@@ -229,11 +246,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and math.isinf(value) else value
 
 
-def _without_paths(value: Any) -> Any:
+def without_paths(value: Any) -> Any:
+    """Return a JSON value with every absolute path in its texts cut down to its last part."""
     if isinstance(value, dict):
-        return {_without_paths(key): _without_paths(item) for key, item in value.items()}
+        return {without_paths(key): without_paths(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_paths(item) for item in value]
+        return [without_paths(item) for item in value]
     if isinstance(value, str):
         whole = _ONLY_A_PATH.fullmatch(value)
         return whole[1] + whole[2] if whole else _PATH.sub("", _HOME.sub("~", value))
