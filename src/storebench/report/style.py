@@ -162,7 +162,8 @@ def _hoisted(group: re.Match[str]) -> str:
     styles = set(re.findall(r' style="[^"]*"', group[2]))
     if len(styles) != 1 or "style=" in group[1] or group[2].count("<use") == 1:
         return group[0]
-    return group[1].removesuffix(">") + styles.pop() + ">" + re.sub(r' style="[^"]*"', "", group[2])
+    points = re.sub(r' style="[^"]*"', "", group[2])
+    return f"{group[1].removesuffix('>')}{styles.pop()}>{points}"
 
 
 def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> str:

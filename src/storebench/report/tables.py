@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from storebench.report.charts import ChunkChart, FormatChart, TradeChart, pattern_text, view_text
+from storebench.report.charts import pattern_text, view_text
 from storebench.report.views import Record, Setting, View
 from storebench.units import (
     MISSING,
@@ -16,7 +16,6 @@ from storebench.units import (
     ratio_text,
     seconds_interval_text,
     seconds_text,
-    shape_text,
     times_text,
 )
 
@@ -77,7 +76,7 @@ def time_cell(row: Record | None, mark: str = "") -> Cell:
     )
 
 
-def _marks(view: View, column: Sequence[tuple[Setting, Record | None]]) -> list[str]:
+def marks(view: View, column: Sequence[tuple[Setting, Record | None]]) -> list[str]:
     """Mark a column of times: the lowest median "best", those not shown to be slower "tied"; the baseline and lossy apart."""
     ranked = [row for setting, row in column if row is not None and not setting.standing]
     best = min(ranked, key=lambda row: row["median_s"])["position"] if len(ranked) > 1 else None
@@ -120,7 +119,7 @@ def settings_table(view: View, *, several: bool = False) -> Table:
     ]
     times = [[(s, s.write) for s in settings], *([(s, s.reads.get(name)) for s in settings] for name in view.patterns)]
     columns += [
-        [time_cell(row, mark) for (_, row), mark in zip(column, _marks(view, column), strict=True)] for column in times
+        [time_cell(row, mark) for (_, row), mark in zip(column, marks(view, column), strict=True)] for column in times
     ]
     heads = [Cell(text=setting.backend, detail=" ".join(_rest(setting)), mark=setting.standing) for setting in settings]
     columns.append([Cell(text=times_text(setting.relative_read)) for setting in settings])
@@ -150,102 +149,3 @@ def leading_rows(table: Table, most: int = 14) -> Table | None:
 def _rest(setting: Setting) -> list[str]:
     layout = [] if setting.chunk_shape is None else [setting.layout_text]
     return [*layout, setting.codec, *setting.extras]
-
-
-def format_table(view: View, chart: FormatChart) -> Table:
-    """Write each backend's fastest setting by access pattern."""
-    rows = [[Cell(text=name)] for name in chart.backends]
-    for panel in chart.panels:
-        firsts = [(name, panel.by_backend[name][0]) for name in chart.backends if name in panel.by_backend]
-        column = [(setting, setting.reads[panel.pattern]) for _, setting in firsts]
-        cells = {
-            name: (row, mark) for (name, _), (_, row), mark in zip(firsts, column, _marks(view, column), strict=True)
-        }
-        for cell_row, name in zip(rows, chart.backends, strict=True):
-            cell_row.append(time_cell(*cells.get(name, (None, ""))))
-    return Table(
-        caption="Each format's fastest setting by access pattern",
-        columns=["Format", *(pattern_text(panel.pattern) for panel in chart.panels)],
-        rows=rows,
-    )
-
-
-def trade_tables(chart: TradeChart) -> list[Table]:
-    """Write the settings of each panel that are on the front, or else near it: all of them where there are few."""
-    tables = []
-    for panel in chart.panels:
-        rows = [
-            [
-                Cell(text=setting.label, mark="front" if setting in panel.front else setting.standing),
-                Cell(text=ratio_text(setting.fact("compression_ratio"))),
-                Cell(text=bytes_text(setting.fact("stored_bytes"))),
-                time_cell(row),
-            ]
-            for setting, row in panel.points
-            if setting in panel.front or len(panel.points) <= 60
-        ]
-        left_out = len(panel.points) - len(rows)
-        caption = f"{panel.label}: fastest first" + (
-            f"; {left_out} settings behind the front are left out" if left_out else ""
-        )
-        tables.append(Table(caption=caption, columns=["Setting", "Ratio", "Size", "Time"], rows=rows))
-    return tables
-
-
-def heat_table(chart: ChunkChart) -> Table:
-    """Write chunk shape × access pattern: time, and how many times the best of the column."""
-    best = {pattern: chart.best(pattern) for pattern in chart.patterns}
-    rows = []
-    for setting in chart.settings:
-        cells = [_layout_cell(setting)]
-        for pattern in chart.patterns:
-            cell = time_cell(setting.reads.get(pattern))
-            times = chart.times_best(setting, pattern)
-            first = best[pattern] is setting
-            detail = "" if first or times is None else times_text(times)
-            mark = "best" if first else ""
-            cells.append(Cell(text=cell.text, detail=detail, mark=mark, doubt=cell.doubt, heat=heat_level(times)))
-        rows.append(cells)
-    return Table(
-        caption=f"Median time of one read, {chart.backend} with {chart.codec}; below it, times the best of the column",
-        columns=["Chunks", *(pattern_text(name) for name in chart.patterns)],
-        rows=rows,
-    )
-
-
-def _layout_cell(setting: Setting) -> Cell:
-    shards = f"in shards of {shape_text(setting.shard_shape)}" if setting.shard_shape else ""
-    return Cell(text=shape_text(setting.chunk_shape), detail=shards)
-
-
-def amplification_table(chart: ChunkChart) -> Table:
-    """Write what geometry predicts beside what was fetched and how long it took."""
-    rows = []
-    for pattern in chart.patterns:
-        for setting in chart.settings:
-            row = setting.reads.get(pattern)
-            if row is None:
-                continue
-            facts: Mapping[str, Callable[[Any], str]] = {
-                "chunks_touched": count_text,
-                "voxels_asked": count_text,
-                "voxels_decoded": count_text,
-                "read_amplification": times_text,
-                "asked_bytes": bytes_text,
-                "fetched_bytes": bytes_text,
-                "requests": count_text,
-            }
-            cells = [Cell(text=write(row[name])) for name, write in facts.items()]
-            rows.append([Cell(text=f"{pattern_text(pattern)}, {setting.layout_text}"), *cells, time_cell(row)])
-    columns = [
-        "Read",
-        "Chunks",
-        "Voxels asked",
-        "Voxels decoded",
-        "Amplification",
-        "Bytes asked",
-        "Bytes fetched",
-        "Requests",
-    ]
-    columns.append("Time")
-    return Table(caption=f"One read each, {chart.backend} with {chart.codec}", columns=columns, rows=rows)
