@@ -38,6 +38,7 @@ ROOMS = (
     "asv_results",
     "campaign",
     "analysis",
+    "trends",  # runs in order, and change points: DESIGN has them in analysis
     "advise",  # DESIGN has it below the report; the report's first screen is its ranking's answer
     "report",
     "cli",
@@ -113,7 +114,7 @@ def _loaded_by(statement: str, names: tuple[str, ...]) -> list[str]:
 
 
 _RESULTS = ", ".join(
-    f"storebench.{name}" for name in sorted(_MODULES) if _room(name) in ("results", "analysis", "report")
+    f"storebench.{name}" for name in sorted(_MODULES) if _room(name) in ("results", "analysis", "trends", "report")
 )
 
 

@@ -96,6 +96,11 @@ def ratio_text(ratio: float | None) -> str:
     return MISSING if ratio is None or is_missing(ratio) else _significant(ratio)
 
 
+def decibels_text(db: float | None) -> str:
+    """Write a signal-to-noise ratio, as in "65.8 dB"; None and NaN mean "not measured"."""
+    return MISSING if db is None or is_missing(db) else f"{_significant(db)} dB"
+
+
 def throughput_text(mib_per_s: float | None) -> str:
     """Write a throughput, given in MiB/s; None and NaN mean "not measured"."""
     return MISSING if mib_per_s is None or is_missing(mib_per_s) else f"{_significant(mib_per_s)} MiB/s"
@@ -133,9 +138,30 @@ def times_text(ratio: float | None) -> str:
     return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{_significant(ratio)}x"
 
 
+def change_text(ratio: float | None) -> str:
+    """Write a ratio as a change, as in "+22.1 %"; from twice as much on as a multiple, as in "x3.10"."""
+    if ratio is None or is_missing(ratio):
+        return MISSING
+    return f"{100 * (ratio - 1):+.1f} %" if ratio < 2 else f"x{ratio:.3g}"
+
+
+def change_interval_text(low: float | None, high: float | None) -> str:
+    """Write an interval of ratios as changes, the unit once where both have it, as in "+15.0 to +29.1 %"."""
+    first, last = change_text(low), change_text(high)
+    if MISSING in (first, last):
+        return MISSING
+    return f"{first.removesuffix(' %') if last.endswith(' %') else first} to {last}"
+
+
 def count_text(n: float | None) -> str:
     """Write a whole number with its thousands apart; None and NaN mean "not measured"."""
     return MISSING if n is None or is_missing(n) else f"{n:,.0f}"
+
+
+def exact_text(value: float, name: str) -> str:
+    """Write a count exactly, since a change of one byte must be seen; `name` is its column's and tells bytes apart."""
+    text = count_text(value) if float(value).is_integer() else f"{value:g}"
+    return text + (" B" if name.endswith("_bytes") else "")
 
 
 def shape_text(shape: tuple[int, ...] | list[int] | None) -> str:

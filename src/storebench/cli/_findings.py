@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from storebench.cli._output import Output, text_width
 from storebench.cli._table import Column, table_text
-from storebench.units import MISSING, count_text, is_missing, seconds_column
+from storebench.units import change_interval_text, change_text, count_text, exact_text, seconds_column
 
 VERDICTS: Final = ("slower", "faster", "same", "undecided")
 KIND: Final = "storebench-comparison"
@@ -172,8 +172,10 @@ def _time_columns(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) 
         Column(title="Case", cells=_case_cells(rows, labels), wraps=True),
         Column(title="A", cells=seconds_column([row["a_s"] for row in rows]), align=">"),
         Column(title="B", cells=seconds_column([row["b_s"] for row in rows]), align=">"),
-        Column(title="Change", cells=[_change_text(row["ratio"]) for row in rows], align=">"),
-        Column(title="Range", cells=[_range_text(row) for row in rows], align=">"),
+        Column(title="Change", cells=[change_text(row["ratio"]) for row in rows], align=">"),
+        Column(
+            title="Range", cells=[change_interval_text(row["ratio_low"], row["ratio_high"]) for row in rows], align=">"
+        ),
         Column(title="Verdict", cells=[str(row["verdict"]) for row in rows]),
     ]
 
@@ -182,36 +184,14 @@ def _count_columns(changes: Sequence[Mapping[str, Any]], labels: Mapping[str, st
     return [
         Column(title="Case", cells=_case_cells(changes, labels), wraps=True),
         Column(title="Count", cells=[str(change["metric"]) for change in changes]),
-        Column(title="A", cells=[_count_text(change, "a") for change in changes], align=">"),
-        Column(title="B", cells=[_count_text(change, "b") for change in changes], align=">"),
+        Column(title="A", cells=[exact_text(change["a"], str(change["metric"])) for change in changes], align=">"),
+        Column(title="B", cells=[exact_text(change["b"], str(change["metric"])) for change in changes], align=">"),
     ]
 
 
 def _case_cells(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> list[str]:
     """Return the cases' names in words, so that they can be broken between them."""
     return [labels.get(case := str(row["case_id"]), " ".join(case.split("/"))) for row in rows]
-
-
-def _count_text(change: Mapping[str, Any], side: str) -> str:
-    """Write a count exactly: a change of one byte must be seen."""
-    value = change[side]
-    text = count_text(value) if float(value).is_integer() else f"{value:g}"
-    return text + (" B" if str(change["metric"]).endswith("_bytes") else "")
-
-
-def _change_text(ratio: float | None) -> str:
-    """Write a ratio as a change, as in "+22.1 %"; above twice as much as a multiple, as in "x3.10"."""
-    if ratio is None or is_missing(ratio):
-        return MISSING
-    return f"{100 * (ratio - 1):+.1f} %" if ratio < 2 else f"x{ratio:.3g}"
-
-
-def _range_text(row: Mapping[str, Any]) -> str:
-    low, high = row["ratio_low"], row["ratio_high"]
-    if low is None or high is None or is_missing(low) or is_missing(high):
-        return MISSING
-    first, last = _change_text(low), _change_text(high)
-    return f"{first.removesuffix(' %') if last.endswith(' %') else first} to {last}"
 
 
 def _none(n: int) -> str:
