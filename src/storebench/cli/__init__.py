@@ -18,6 +18,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("run", "run", "Run the suites and keep the results."),
     CommandEntry("measure", "measure", "Measure one case."),
     CommandEntry("compare", "compare", "Compare two results, or two settings measured now."),
+    CommandEntry("import", "importing", "Bring results of pytest-benchmark and asv into the same table."),
     CommandEntry("report", "results", "Write the HTML report and its figures."),
     CommandEntry("export", "results", "Write the table of results as CSV, Parquet, JSON or Markdown."),
     CommandEntry("list", "listing", "Show what exists: backends, codecs, datasets, patterns, suites."),

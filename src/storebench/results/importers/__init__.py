@@ -40,12 +40,12 @@ class Importer:
 IMPORTERS: Final[Mapping[str, Importer]] = MappingProxyType(
     {
         pytest_benchmark.NAME: Importer(
-            about="pytest-benchmark's JSON (--benchmark-json, --benchmark-save-data)",
+            about="JSON of pytest-benchmark (--benchmark-json, --benchmark-save-data)",
             recognises=pytest_benchmark.recognises,
             read=pytest_benchmark.read,
         ),
         asv_foreign.NAME: Importer(
-            about="asv's result file, version 2", recognises=asv_foreign.recognises, read=asv_foreign.read
+            about="a result file of asv, version 2", recognises=asv_foreign.recognises, read=asv_foreign.read
         ),
     }
 )
@@ -131,7 +131,7 @@ def _kind_of(path: Path, raw: bytes, kind: str | None) -> tuple[str, Mapping[str
             f"{path} is of no kind that can be imported: {expected}. If it is one of them and old, say which with --from"
         )
     if not isinstance(data, dict) or (names and kind not in names):
-        raise ResultsError(f"{path} is no {IMPORTERS[kind].about}{f'; it looks like {names[0]}' if names else ''}")
+        raise ResultsError(f"{path} is not {IMPORTERS[kind].about}{f'; it looks like {names[0]}' if names else ''}")
     return kind, data
 
 

@@ -51,8 +51,8 @@ def read(path: Path, data: Mapping[str, Any]) -> Read:
 
 
 def _source(path: Path, data: Mapping[str, Any]) -> Source:
-    machine, commit = data["machine_info"], data.get("commit_info") or {}
-    cpu = machine.get("cpu") if isinstance(machine.get("cpu"), dict) else {}
+    machine, commit = data["machine_info"], _object(data.get("commit_info"))
+    cpu = _object(machine.get("cpu"))
     saved = _COUNTED_NAME.fullmatch(path.stem)
     system = [machine.get("system"), machine.get("release") if machine.get("system") == "Windows" else None]
     return Source(
@@ -71,6 +71,10 @@ def _source(path: Path, data: Mapping[str, Any]) -> Source:
             "arch": _text(machine.get("machine")),
         },
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str | None:
@@ -95,8 +99,7 @@ def _required(test: Any, key: str, kind: type, number: int) -> Any:
 
 
 def _row(test: Mapping[str, Any], name: str) -> dict[str, Any]:
-    params = test.get("params") if isinstance(test.get("params"), dict) else {}
-    extra = test.get("extra_info") if isinstance(test.get("extra_info"), dict) else {}
+    params, extra = (_object(test.get(key)) for key in ("params", "extra_info"))
     function = name.partition("[")[0].rpartition("::")[2]
     operation = operation_of(_text(test.get("group")), function)
     said = {"operation": operation} if operation else {}
