@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from storebench.units import bytes_text, count_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from storebench.report.press import Press
     from storebench.results.journal import JournalContent
 
 _FORMATS: Final = ("csv", "parquet", "json", "markdown")
@@ -33,8 +35,11 @@ def report_command(output: Output, *, results: Path | None, reports: Path, title
     RESULTS is a results folder; left out: ./results, else the baseline that comes
     with storebench.
     """
-    frame, journal = load(output, results)
-    files = write_report(frame, journal, reports, title)
+    from storebench.report.press import Press
+
+    with Press(_spare_processors()) as press:
+        frame, journal = load(output, results)
+        files = write_report(frame, journal, reports, title, press)
     if json:
         output.json({"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)})
     else:
@@ -104,9 +109,21 @@ def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, JournalCon
     return frame, content
 
 
-def write_report(frame: pd.DataFrame, journal: JournalContent, folder: Path, title: str | None = None) -> list[Path]:
+def write_report(
+    frame: pd.DataFrame,
+    journal: JournalContent,
+    folder: Path,
+    title: str | None = None,
+    press: Press | None = None,
+) -> list[Path]:
     """Write the report; return its files, the page first."""
     from storebench.report import build_report
 
-    files = build_report(frame, journal.environments, folder, datasets=journal.datasets.values(), title=title)
+    datasets = journal.datasets.values()
+    files = build_report(frame, journal.environments, folder, datasets=datasets, title=title, press=press)
     return [files.index, *files.figures]
+
+
+def _spare_processors() -> int:
+    """Return how many processes may write figures beside this one: more than two would wait for it."""
+    return min(2, len(os.sched_getaffinity(0)) - 1)

@@ -16,6 +16,7 @@ from storebench import __version__
 from storebench.analysis import verdict
 from storebench.records import DatasetRecord, Environment
 from storebench.report import figures, tables
+from storebench.report.press import Press
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
 from storebench.report.results_table import FILTERED_COLUMNS, TEXT_COLUMNS, Results, all_results
 from storebench.report.section import Story, Studio
@@ -60,6 +61,7 @@ def build_report(
     *,
     datasets: Iterable[DatasetRecord] = (),
     title: str | None = None,
+    press: Press | None = None,
 ) -> ReportFiles:
     """Write the page and its figures.
 
@@ -75,6 +77,8 @@ def build_report(
         Their fingerprints are shown with the data.
     title : str, optional
         Heading of the page; without it the dataset's name makes one.
+    press : Press, optional
+        Writes the figures' PNG and PDF files, beside this process where it has workers; without it this process does.
 
     Returns
     -------
@@ -85,7 +89,8 @@ def build_report(
     records = clean_records(frame)
     views = make_views(frame)
     shown = frame.iloc[[row["position"] for view in views for row in view.records]]
-    studio = Studio(Path(output_dir) / "figures")
+    press = press or Press()
+    studio = Studio(Path(output_dir) / "figures", press)
     story = Story(views=views, records=records)
     with house_style():
         sections = [section for make in SECTIONS for section in make(story, studio)] if views else []
@@ -103,6 +108,7 @@ def build_report(
     )
     index = Path(output_dir) / "index.html"
     index.write_text(page, encoding="utf-8")
+    press.finish()
     return ReportFiles(index=index, figures=tuple(studio.files))
 
 

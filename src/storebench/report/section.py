@@ -12,7 +12,8 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from storebench.report.style import inline_svg, save_figure
+from storebench.report.press import Press, figure_svg
+from storebench.report.style import inline_svg
 from storebench.report.tables import Table
 from storebench.report.views import Record, View
 
@@ -91,10 +92,13 @@ class Studio:
     ----------
     folder : Path
         Made where it is not there.
+    press : Press, optional
+        Writes PNG and PDF; whoever gives one waits for it to finish.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, press: Press | None = None) -> None:
         self.folder = folder
+        self.press = press or Press()
         self.files: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -122,8 +126,10 @@ class Studio:
         groups : sequence of str
             The gids of the figure's groups of points, as in `Section.points`.
         """
-        svg, files = save_figure(figure, self.folder, name)
-        files["csv"] = self.folder / f"{name}.csv"
+        files = {kind: self.folder / f"{name}.{kind}" for kind in ("svg", "png", "pdf", "csv")}
+        svg = figure_svg(figure, name)
+        files["svg"].write_text(svg, encoding="utf-8")
+        self.press.save(figure, files["png"], files["pdf"])
         files["csv"].write_text(csv_text(data), encoding="utf-8")
         self.files += files.values()
         links = tuple(
