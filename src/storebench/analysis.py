@@ -21,6 +21,7 @@ from storebench.results.settings import (
     COMPARABLE,
     PLACE,
     SETTING,
+    backend_text,
     group_keys,
     require_one_place,
     summarise_settings,
@@ -233,7 +234,7 @@ def _chunk_shapes(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     classes = {pattern: _shapes(not_shown_slower(p)) for pattern, p in family.groupby("pattern")}
     winners = [shape for shape in _shapes(family) if all(shape in shapes for shapes in classes.values())]
     first = family.iloc[0]
-    what = f"{place}, {first['backend']} {first['codec']}"
+    what = f"{place}, {backend_text(first)} {first['codec']}"
     if winners:
         shown = f"{' or '.join(winners)} are not shown to be slower than another in any access pattern"
         text = f"{what}: chunks {shown}{_noise(family)}."
@@ -299,7 +300,7 @@ def _task_text(row: pd.Series[Any]) -> str:
 
 def _setting_text(row: pd.Series[Any]) -> str:
     """Name a setting as short as can be."""
-    parts = [row["backend"]]
+    parts = [backend_text(row)]
     parts += [f"chunks {shape_text(row['chunk_shape'])}"] if row["chunk_shape"] is not None else []
     parts += [f"shards {shape_text(row['shard_shape'])}"] if row["shard_shape"] is not None else []
     parts += [row["codec"]]

@@ -18,6 +18,7 @@ from storebench.errors import UnknownNameError
 from storebench.grid import Shape
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.results.frame import tidy_frame
+from storebench.results.settings import SETTING, backend_text
 from storebench.units import shape_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ Record = Mapping[str, Any]
 """One row of the tidy table: every column of docs/results.md is there, what was not measured is None."""
 
 _PLACE = ("dataset", "shape", "dtype", "seed", "machine", "environment", "environment_id", "commit")
-_SETTING = ("backend", "codec", "chunk_shape", "shard_shape", "n_levels", "stack_axis", "store", "threads")
 
 
 def _number(value: Any) -> float | int | None:
@@ -223,7 +223,7 @@ def _relative_reads(frame: pd.DataFrame) -> dict[tuple[Any, ...], float | None]:
     if frame.empty:
         return {}
     summary = summarise_settings(frame)
-    keys = [[_READERS[name](value) for value in summary[name].tolist()] for name in (*_PLACE, *_SETTING)]
+    keys = [[_READERS[name](value) for value in summary[name].tolist()] for name in (*_PLACE, *SETTING)]
     means = [_number(value) for value in summary["relative_read"].tolist()]
     return dict(zip(zip(*keys, strict=True), means, strict=True))
 
@@ -264,17 +264,17 @@ def _make_view(
 def _settings(rows: Iterable[Record], means: Mapping[tuple[Any, ...], float | None]) -> list[Setting]:
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[name] for name in _SETTING), []).append(row)
+        groups.setdefault(tuple(row[name] for name in SETTING), []).append(row)
     settings = []
     for key, members in groups.items():
         first = members[0]
         settings.append(
             Setting(
-                backend=first["backend"] or "?",
+                backend=backend_text(first),
                 codec=first["codec"] or "?",
                 chunk_shape=first["chunk_shape"],
                 shard_shape=first["shard_shape"],
-                extras=_extras(first),
+                extras=extras_of(first),
                 relative_read=means.get((*(first[name] for name in _PLACE), *key)),
                 write=next((row for row in members if row["operation"] == "write"), None),
                 reads={row["pattern"] or "whole": row for row in members if row["operation"] == "read"},
@@ -283,7 +283,8 @@ def _settings(rows: Iterable[Record], means: Mapping[tuple[Any, ...], float | No
     return settings
 
 
-def _extras(row: Record) -> tuple[str, ...]:
+def extras_of(row: Record) -> tuple[str, ...]:
+    """Return what sets a row apart beside backend, layout and codec, where it is not the usual."""
     usual = (
         ("n_levels", "levels", 1),
         ("stack_axis", "axis", 0),

@@ -12,7 +12,10 @@ from storebench.errors import ResultsError
 
 _MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
 PLACE: Final = [*_MEASURED_IN, "dataset", "shape", "dtype", "seed"]
-SETTING: Final = ["backend", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads"]
+SETTING: Final = [
+    "backend", "format", "library", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads",
+]  # fmt: skip
+"""A backend is one format and one library; of another tool's rows these alone may be known."""
 TASK: Final = ["operation", "pattern", "cache", "durability"]
 COMPARABLE: Final = [*TASK, "threads"]
 """What two settings must have in common for their times to say which is faster."""
@@ -29,6 +32,13 @@ def group_keys(frame: pd.DataFrame, names: list[str]) -> pd.Series[Any]:
     """Return one text per row that is equal where all named columns are; missing values are equal to each other."""
     texts = ["\0".join(map(str, values)) for values in zip(*(frame[name] for name in names), strict=True)]
     return pd.Series(texts, index=frame.index, dtype="str")
+
+
+def backend_text(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
+    """Name who did the work: the backend; of another tool's rows format and library, as far as they are known."""
+    if not pd.isna(row["backend"]):
+        return str(row["backend"])
+    return "-".join(str(row[name]) for name in ("format", "library") if not pd.isna(row[name])) or "?"
 
 
 def require_one_place(frame: pd.DataFrame) -> None:
