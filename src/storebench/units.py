@@ -6,6 +6,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from storebench.errors import UsageError
@@ -101,6 +102,11 @@ def decibels_text(db: float | None) -> str:
     return MISSING if db is None or is_missing(db) else f"{_significant(db)} dB"
 
 
+def percent_text(fraction: float | None) -> str:
+    """Write a fraction as a percentage, as in "12.3 %"; None and NaN mean "not measured"."""
+    return MISSING if fraction is None or is_missing(fraction) else f"{_significant(100 * fraction)} %"
+
+
 def throughput_text(mib_per_s: float | None) -> str:
     """Write a throughput, given in MiB/s; None and NaN mean "not measured"."""
     return MISSING if mib_per_s is None or is_missing(mib_per_s) else f"{_significant(mib_per_s)} MiB/s"
@@ -121,6 +127,17 @@ def seconds_axis_text(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.3g} s"
+
+
+def bytes_axis_text(n_bytes: float) -> str:
+    """Write a round number of bytes for the axis of a figure, as in "64 KiB"."""
+    factor, unit = _bytes_unit(n_bytes)
+    return f"{n_bytes / factor:.3g} {unit}"
+
+
+def percent_axis_text(fraction: float) -> str:
+    """Write a round fraction as a percentage for the axis of a figure, as in "0.1 %"."""
+    return f"{100 * fraction:.3g} %"
 
 
 def ratio_axis_text(ratio: float) -> str:
@@ -162,6 +179,13 @@ def exact_text(value: float, name: str) -> str:
     """Write a count exactly, since a change of one byte must be seen; `name` is its column's and tells bytes apart."""
     text = count_text(value) if float(value).is_integer() else f"{value:g}"
     return text + (" B" if name.endswith("_bytes") else "")
+
+
+def moment_text(seconds_since_1970: float | None) -> str:
+    """Write a moment to the minute, as in "2026-11-22 14:03 UTC"; None and NaN mean "not known"."""
+    if seconds_since_1970 is None or is_missing(seconds_since_1970):
+        return MISSING
+    return datetime.fromtimestamp(seconds_since_1970, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def shape_text(shape: tuple[int, ...] | list[int] | None) -> str:

@@ -9,15 +9,30 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from storebench.errors import ResultsError, StorageError
-from storebench.records import SCHEMA_VERSION, Case, Conditions, Environment, Limits, Row, Sample
+from storebench.records import (
+    SCHEMA_VERSION,
+    Case,
+    Conditions,
+    Crop,
+    Environment,
+    Limits,
+    Row,
+    Sample,
+    crop_from_json,
+    pack_values,
+    to_json,
+)
 from storebench.results import lines as lines_module
 from storebench.results.journal import Journal, read_journal, write_compact
 
 OLD = Path(__file__).parents[1] / "data" / "journals" / "v1.jsonl"
 """20 lines of results/intel-xeon-2cpu as storebench of schema version 1 wrote them."""
+OLD_2 = OLD.with_name("v2.jsonl")
+"""23 lines of a smoke run as storebench of schema version 2 wrote them: no RMSE, PSNR and SSIM, no crops."""
 
 CASE = Case(dataset="ct", shape=(8, 8, 8), dtype="uint16", axes="zyx", operation="read", backend="npy-numpy")
 ROW = Row(case=CASE, status="ok", format="npy", library="numpy", logical_bytes=1024)
@@ -117,10 +132,14 @@ def test_a_bad_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path, lin
 def test_an_upgrade_step_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.jsonl"
     Journal(path).append_row(ENVIRONMENT, replace(ROW, n_files=3))
-    old = path.read_text().replace('"schema_version":2', '"schema_version":1').replace('"n_files"', '"files"')
+    old = (
+        path.read_text()
+        .replace(f'"schema_version":{SCHEMA_VERSION}', '"schema_version":1')
+        .replace('"n_files"', '"files"')
+    )
     path.write_text(old)
     step = {1: lambda line: line | {"row": {("n_files" if k == "files" else k): v for k, v in line["row"].items()}}}
-    monkeypatch.setattr(lines_module, "_UPGRADES", step)
+    monkeypatch.setattr(lines_module, "_UPGRADES", {**lines_module._UPGRADES, **step})
     assert read_journal(path).rows[KEY].row.n_files == 3
 
 
@@ -179,6 +198,84 @@ def test_a_file_of_schema_version_1_still_reads(tmp_path: Path) -> None:
     write_compact(content, compact)
     assert read_journal(compact) == content
     assert {json.loads(line)["schema_version"] for line in compact.read_text().splitlines()} == {SCHEMA_VERSION}
+
+
+def test_a_file_of_schema_version_2_still_reads(tmp_path: Path) -> None:
+    raw = [json.loads(line) for line in OLD_2.read_text().splitlines()]
+    assert {line["schema_version"] for line in raw} == {2}
+    content = read_journal(OLD_2)
+    rows = {line["row"]["case"]["codec"]: line["row"] for line in raw if line["kind"] == "row"}
+    assert {"jp2-lossless", "jp2-ratio-10"} <= set(rows)
+    for entry in content.rows.values():
+        exact = rows[entry.row.case.codec]["max_abs_error"] == 0
+        assert entry.row.max_abs_error == rows[entry.row.case.codec]["max_abs_error"]
+        assert (entry.row.rmse, entry.row.ssim) == ((0.0, 1.0) if exact else (None, None))
+        assert entry.row.psnr_db is None
+    assert content.crops == {}
+    write_compact(content, tmp_path / "v3.jsonl")
+    assert read_journal(tmp_path / "v3.jsonl") == content
+
+
+def crop(**fields: object) -> Crop:
+    values = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    known = {"dataset": "ct", "shape": (8, 8, 8), "dtype": "uint16", "seed": 0, "sha256": "a" * 64, "start": (4, 0, 2)}
+    return Crop(**{**known, "extent": (1, 3, 4), "packed": pack_values(values), **fields})
+
+
+DECODED = {"backend": "jp2-glymur", "codec": "jp2-ratio-10", "chunk_shape": (8, 8)}
+
+
+def test_crops_are_kept_once_each_by_every_writer_and_reader(tmp_path: Path) -> None:
+    first, second = Journal(tmp_path / "x.jsonl"), Journal(tmp_path / "x.jsonl")
+    mine = crop(seed=None, dataset="mine")
+    for journal in (first, second, first):
+        for kept in (crop(), crop(**DECODED), mine):
+            journal.append_crop(kept)
+    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 3
+    later = crop(**DECODED, packed=pack_values(np.ones((3, 4), np.uint16)))
+    first.append_crop(later)  # a newer library decodes otherwise
+    content = read_journal(tmp_path / "x.jsonl")
+    assert content.crops == {crop().key: crop(), later.key: later, mine.key: mine}
+    write_compact(content, tmp_path / "y.jsonl")
+    assert read_journal(tmp_path / "y.jsonl") == content
+    assert read_journal(tmp_path / "y.jsonl", tmp_path / "x.jsonl") == content
+    text = (tmp_path / "y.jsonl").read_bytes()
+    write_compact(read_journal(tmp_path / "y.jsonl"), tmp_path / "y.jsonl")
+    assert (tmp_path / "y.jsonl").read_bytes() == text
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", ">u2", "float32", "complex64"])
+def test_a_crop_comes_back_to_the_bit(dtype: str) -> None:
+    values = np.random.default_rng(0).integers(0, 2, (5, 7)).astype(dtype)
+    found = crop_from_json(
+        json.loads(json.dumps(to_json(crop(dtype=dtype, extent=(5, 7), packed=pack_values(values)))))
+    )
+    assert (found.values() == values).all()
+    assert found.values().dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"packed": "no base64!"},
+        {"packed": "AAAA"},
+        {"packed": pack_values(np.zeros(11, np.uint16))},
+        {"packed": pack_values(np.zeros(13, np.uint16))},
+        {"packed": crop().packed[:-12]},
+        {"packed": pack_values(np.zeros(10_000_000, np.uint8))},
+        {"extent": (1 << 20, 1 << 20)},
+        {"extent": (12,)},
+        {"dtype": "object"},
+        {"dtype": "u2,u2"},
+        {"dtype": "pear"},
+    ],
+)
+def test_a_damaged_crop_is_an_error_with_its_place(tmp_path: Path, fields: dict[str, object]) -> None:
+    path = tmp_path / "x.jsonl"
+    Journal(path).append_crop(crop())
+    Journal(path).append_crop(crop(**fields))
+    with pytest.raises(ResultsError, match=re.escape("x.jsonl, line 2")):
+        read_journal(path)
 
 
 def test_conditions_and_limits_are_kept_once_in_order(tmp_path: Path) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from storebench.units import bytes_text, count_text, is_missing, ratio_text, seconds_text, shape_text, throughput_text
+from storebench.units import (
+    bytes_text,
+    count_text,
+    decibels_text,
+    is_missing,
+    ratio_text,
+    seconds_text,
+    shape_text,
+    throughput_text,
+)
 
 _Row = Mapping[str, Any]
 _Line = tuple[str, str]
@@ -113,6 +122,11 @@ def _size_lines(row: _Row) -> list[_Line]:
         exact = row["max_abs_error"] == 0
         checked = "every voxel came back equal" if exact else f"largest error {row['max_abs_error']:g}"
         lines.append(("Checked", checked))
+    if not is_missing(row["psnr_db"]):
+        likeness = f"PSNR {decibels_text(row['psnr_db'])}, peak: the dtype's largest value"
+        lines.append(
+            ("Likeness", likeness if is_missing(row["ssim"]) else f"{likeness}; SSIM {ratio_text(row['ssim'])}")
+        )
     return lines
 
 

@@ -14,11 +14,12 @@ from storebench.datasets._dataset import Dataset, Fingerprint
 from storebench.datasets.fingerprint import fingerprint
 from storebench.errors import StorageError
 from storebench.grid import Region, Shape
-from storebench.records import SCHEMA_VERSION, DatasetRecord, dataset_from_json, to_json
+from storebench.measurement.crops import original_crop
+from storebench.records import SCHEMA_VERSION, Crop, DatasetRecord, crop_from_json, dataset_from_json, to_json
 from storebench.storage import Storage, content_key
 from storebench.suites import Subject
 
-_VOXELS, _FACTS = "voxels.npy", "dataset.json"
+_VOXELS, _FACTS, _CROP = "voxels.npy", "dataset.json", "crop.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Image:
         return self.record.source
 
     @property
+    def crop(self) -> Crop:
+        """The small part that is kept for pictures, as it is before it is stored."""
+        return crop_from_json(json.loads(self.path.with_name(_CROP).read_text()))
+
+    @property
     def subject(self) -> Subject:
         """What the suites need to know of it."""
         return Subject(self.name, self.shape, self.dtype.name, self.axes, self.seed, self.key)
@@ -117,6 +123,7 @@ def stored_image(storage: Storage, dataset: Dataset) -> Image:
             np.save(folder / _VOXELS, voxels, allow_pickle=False)
             record = _record(dataset, prints or fingerprint(dataset))
             (folder / _FACTS).write_text(json.dumps(to_json(record), indent=1))
+            (folder / _CROP).write_text(json.dumps(to_json(original_crop(record, voxels))))
     return load_image(storage, key)
 
 

@@ -105,6 +105,7 @@ class Session:
             row = replace(workload.row(), engine=self._origin.engine, **asdict(counts))
             self._keeper = _keeper(workload)
             self._workload = workload
+            self._note_crops(workload)
             self.first_touch = warm_up()
         except Exception as error:  # of any library: the reason is kept, and asv sees the failure
             self._workload = None  # what did not come through this is not timed
@@ -228,6 +229,12 @@ class Session:
             self._journal.append_environment(self.environment)
             self._journal.append_dataset(self.image.record)
             self._journal.append_row(self.environment, row, self._origin)
+
+    def _note_crops(self, workload: Workload) -> None:
+        """Note the pictures, long before a clock runs: looking whether another process has done so reads the journal."""
+        if self._journal:
+            for crop in workload.store.crops(self.case.backend, self.image.crop):
+                self._journal.append_crop(crop)
 
     def _note_sample(self, sample: Sample) -> None:
         if self._journal:

@@ -21,8 +21,10 @@ from storebench.codecs import Codec, parse_codec
 from storebench.errors import VerificationError
 from storebench.grid import Region
 from storebench.levels import build_levels, level_factors
+from storebench.measurement.crops import crop_of
+from storebench.measurement.fidelity import EXACT, Fidelity, fidelity_of
 from storebench.measurement.images import Image
-from storebench.records import Case
+from storebench.records import Case, Crop
 from storebench.storage import Storage, content_key
 from storebench.stores import Location
 
@@ -30,6 +32,8 @@ _FACTS: Final = "store.json"
 _RATIO_SLACK: Final = 1.05
 _HEADER_BYTES: Final = 1024
 _PSNR_SLACK_DB: Final = 1.0
+_FACTS_VERSION: Final = 2
+"""Of what is kept of a verified store; part of its key, so that a store with older facts is written and verified anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,10 @@ class StoredImage:
         What is there.
     stored_bytes, n_files : int
         On disk, metadata included.
-    max_abs_error : float
-        Largest difference from the source, over all voxels of level 0; 0.0 for lossless codecs.
+    fidelity : Fidelity
+        How near level 0 is to the source.
+    decoded_crop : str or None
+        The voxels at the place of the image's crop as they came back, packed; None for lossless codecs: they are the source's.
     """
 
     location: Location
@@ -55,7 +61,23 @@ class StoredImage:
     stored: StoredAs
     stored_bytes: int
     n_files: int
-    max_abs_error: float
+    fidelity: Fidelity
+    decoded_crop: str | None
+
+    def crops(self, backend: str, original: Crop) -> tuple[Crop, ...]:
+        """Return the part of the image that is kept for pictures, and of a lossy codec the same part as it came back."""
+        if self.decoded_crop is None:
+            return (original,)
+        layout = self.stored.layout
+        decoded = dataclasses.replace(
+            original,
+            packed=self.decoded_crop,
+            backend=backend,
+            codec=self.request.codec.name,
+            chunk_shape=layout.chunk_shape if layout else None,
+            shard_shape=layout.shard_shape if layout else None,
+        )
+        return original, decoded
 
 
 def write_request(case: Case, image: Image) -> WriteRequest:
@@ -100,6 +122,7 @@ def stored_image_of(
             "request": asked,
             "versions": dict(versions),
             "code": _writers_hash(),
+            "facts": _FACTS_VERSION,
         }
     )
     folder = storage.entry("stores", key)
@@ -127,26 +150,28 @@ def _write_and_verify(backend: Backend, location: Location, request: WriteReques
     write_array(backend, location, request, levels)
     stored_bytes, n_files = location.size()
     with backend.open(location) as reader:
-        errors = [
-            _largest_error(reader.read(Region.whole(values.shape), level), values, request.codec)
-            for level, values in enumerate(levels)
-        ]
+        whole = reader.read(Region.whole(levels[0].shape))
+        fidelity = _verified(whole, levels[0], request.codec)
+        crop = None if request.codec.lossless else crop_of(whole, image.crop)
+        for level, values in enumerate(levels[1:], start=1):
+            _verified(reader.read(Region.whole(values.shape), level), values, request.codec)
     if request.codec.ratio is not None:
         allowed = levels[0].nbytes / request.codec.ratio * _RATIO_SLACK + _HEADER_BYTES * n_files
         if stored_bytes > allowed:
             raise VerificationError(
                 f"{request.codec.name}: {stored_bytes} bytes are stored, {allowed:.0f} at most were asked for"
             )
-    return {"stored_bytes": stored_bytes, "n_files": n_files, "max_abs_error": errors[0]}
+    sizes = {"stored_bytes": stored_bytes, "n_files": n_files}
+    return sizes | {"fidelity": dataclasses.asdict(fidelity), "decoded_crop": crop}
 
 
-def _largest_error(found: NDArray, source: NDArray, codec: Codec) -> float:
-    """Compare a decoded level with its source, and return the largest difference.
+def _verified(found: NDArray, source: NDArray, codec: Codec) -> Fidelity:
+    """Compare a decoded level with its source, and return how near they are.
 
     Raises
     ------
     VerificationError
-        If they differ by more than the codec promises.
+        If they differ by more than the codec promises, or are not the same image at all.
     """
     if found.shape != source.shape or found.dtype != source.dtype:
         raise VerificationError(f"read back {found.dtype}{found.shape}, wrote {source.dtype}{source.shape}")
@@ -156,15 +181,11 @@ def _largest_error(found: NDArray, source: NDArray, codec: Codec) -> float:
             raise VerificationError(
                 f"{len(wrong)} of {source.size} voxels differ from the source, the first at {tuple(int(i) for i in wrong[0])}"
             )
-        return 0.0
-    difference = found.astype(np.float64) - source.astype(np.float64)
-    if codec.psnr_db is not None:
-        mean_square = float(np.mean(difference**2))
-        peak = float(np.iinfo(source.dtype).max)
-        psnr_db = math.inf if mean_square == 0 else 10 * math.log10(peak**2 / mean_square)
-        if psnr_db < codec.psnr_db - _PSNR_SLACK_DB:
-            raise VerificationError(f"{codec.name}: the PSNR is {psnr_db:.1f} dB (peak {peak:.0f})")
-    return float(np.abs(difference).max())
+        return EXACT
+    fidelity = fidelity_of(found, source)
+    if codec.psnr_db is not None and fidelity.psnr_db is not None and fidelity.psnr_db < codec.psnr_db - _PSNR_SLACK_DB:
+        raise VerificationError(f"{codec.name}: the PSNR is {fidelity.psnr_db:.1f} dB")
+    return fidelity
 
 
 def _load(folder: Path, backend: Backend, request: WriteRequest) -> StoredImage:
@@ -172,4 +193,5 @@ def _load(folder: Path, backend: Backend, request: WriteRequest) -> StoredImage:
     location = Location(folder / f"image{backend.suffix}")
     with backend.open(location) as reader:
         stored = reader.stored_as()
-    return StoredImage(location=location, request=request, stored=stored, **facts)
+    fidelity = Fidelity(**facts.pop("fidelity"))
+    return StoredImage(location=location, request=request, stored=stored, fidelity=fidelity, **facts)

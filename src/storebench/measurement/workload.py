@@ -11,7 +11,7 @@ import importlib.metadata
 import math
 import os
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ class Workload:
             chunk_bytes=stored.chunk_bytes,
             stored_bytes=self.store.stored_bytes,
             n_files=self.store.n_files,
-            max_abs_error=self.store.max_abs_error,
+            **asdict(self.store.fidelity),
         )
 
 
@@ -193,7 +193,7 @@ class ReadWorkload(Workload):
                 equal = np.array_equal(found, source, equal_nan=source.dtype.kind == "f")
             else:
                 error = np.abs(found.astype(np.float64) - source.astype(np.float64)).max()
-                equal = bool(error <= self.store.max_abs_error)
+                equal = bool(error <= self.store.fidelity.max_abs_error)
             if not equal:
                 raise VerificationError(
                     f"{self.backend.name}: region {request.region} of level {request.level} is not what was written; if the "

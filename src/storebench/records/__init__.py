@@ -1,8 +1,9 @@
-"""The facts of a measurement: case, sample, row, environment, dataset, conditions, limits. Frozen, and JSON both ways.
+"""The facts of a measurement: case, sample, row, environment, dataset, crop, conditions, limits. Frozen, and JSON both ways.
 
 What was not measured is None (null in JSON), never 0.
 """
 
+from storebench.records._crops import Crop, CropKey, pack_values
 from storebench.records._facts import (
     CACHE_STATES,
     DURABILITIES,
@@ -18,6 +19,7 @@ from storebench.records._facts import (
 from storebench.records._json import (
     case_from_json,
     conditions_from_json,
+    crop_from_json,
     dataset_from_json,
     environment_from_json,
     limits_from_json,
@@ -34,6 +36,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Case",
     "Conditions",
+    "Crop",
+    "CropKey",
     "DatasetRecord",
     "Environment",
     "Limits",
@@ -44,9 +48,11 @@ __all__ = [
     "Status",
     "case_from_json",
     "conditions_from_json",
+    "crop_from_json",
     "dataset_from_json",
     "environment_from_json",
     "limits_from_json",
+    "pack_values",
     "row_from_json",
     "sample_from_json",
     "to_json",

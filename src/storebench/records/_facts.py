@@ -12,7 +12,7 @@ from typing import Final, Literal
 from storebench.errors import UsageError
 from storebench.grid import Layout, Shape
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Version of the records' JSON. A new field of `Row` raises it, with an upgrade step in results.journal."""
 
 Operation = Literal["read", "write", "encode", "decode", "open"]
@@ -224,7 +224,10 @@ class Row:
     voxels_asked, voxels_decoded : int or None
         Of one read; padded edge chunks count whole.
     max_abs_error : float or None
-        Largest difference from the source, in the dataset's units; 0.0 was checked to be lossless.
+        Largest difference from the source over all voxels of level 0, in the dataset's units; 0.0 was checked to be lossless.
+    rmse, psnr_db, ssim : float or None
+        Root of the mean squared difference; peak signal-to-noise ratio; structural similarity: see `measurement.fidelity`. Where
+        nothing differs they are 0.0, None (there is no noise to compare with) and 1.0.
     peak_memory_bytes : int or None
         Growth of resident memory during one untimed call in a process of its own; coarse below 64 MiB.
     gets, ranged_gets, misses, sets, lists : int or None
@@ -267,6 +270,9 @@ class Row:
     voxels_asked: int | None = None
     voxels_decoded: int | None = None
     max_abs_error: float | None = None
+    rmse: float | None = None
+    psnr_db: float | None = None
+    ssim: float | None = None
     peak_memory_bytes: int | None = None
     gets: int | None = None
     ranged_gets: int | None = None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from storebench.errors import ResultsError
 from storebench.grid import Shape
+from storebench.records._crops import Crop
 from storebench.records._facts import SCHEMA_VERSION, Case, Row, Sample
 from storebench.records._surroundings import Conditions, DatasetRecord, Environment, Limits
 
@@ -113,6 +114,20 @@ def limits_from_json(data: Mapping[str, Any]) -> Limits:
         If a field is missing or unknown.
     """
     return _build(Limits, data)
+
+
+def crop_from_json(data: Mapping[str, Any]) -> Crop:
+    """Return the crop that `to_json` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If a field is missing or unknown, or its values are damaged.
+    """
+    names = ("shape", "start", "extent", "chunk_shape", "shard_shape")
+    crop = _build(Crop, {**data, **{name: _shape_or_none(data.get(name)) for name in names}})
+    crop.values()
+    return crop
 
 
 def _build(kind: type[_T], data: Mapping[str, Any]) -> _T:

@@ -21,7 +21,7 @@ FLOATS: Final = (
     "median_s", "ci95_low_s", "ci95_high_s", "half_width", "p10_s", "first_touch_s", "open_s", "returned_s",
     "durable_s", "cpu_s", "parallelism", "throughput_mib_s", "limit_s", "limit_fraction", "limit_requests_s",
     "limit_bytes_s", "limit_decode_s", "codec_bytes_per_s", "preempted_share", "autocorrelation_time",
-    "compression_ratio", "read_amplification", "max_abs_error",
+    "compression_ratio", "read_amplification", "max_abs_error", "rmse", "psnr_db", "ssim",
 )
 FLAGS: Final = ("low_confidence", "converged", "noisy", "dirty")
 TUPLES: Final = ("shape", "chunk_shape", "shard_shape", "samples_s", "samples_process")
@@ -37,8 +37,8 @@ COLUMNS: Final = (
     "asked_bytes", "chunk_bytes", "stored_bytes", "n_files", "compression_ratio", "fetched_bytes", "requests",
     "device_bytes", "gets", "ranged_gets", "misses", "sets", "lists", "set_bytes", "predicted_requests",
     "predicted_bytes", "files_opened", "renames", "read_calls", "write_calls", "instructions", "threads_ran",
-    "chunks_touched", "voxels_asked", "voxels_decoded", "read_amplification", "max_abs_error", "peak_memory_bytes",
-    "machine", "environment", "environment_id", "commit", "dirty", "benchmark",
+    "chunks_touched", "voxels_asked", "voxels_decoded", "read_amplification", "max_abs_error", "rmse", "psnr_db",
+    "ssim", "peak_memory_bytes", "machine", "environment", "environment_id", "commit", "dirty", "benchmark",
 )
 # fmt: on
 """In order."""

@@ -15,12 +15,15 @@ from storebench.errors import ResultsError, StorageError
 from storebench.grid import Shape
 from storebench.records import (
     Conditions,
+    Crop,
+    CropKey,
     DatasetRecord,
     Environment,
     Limits,
     Row,
     Sample,
     conditions_from_json,
+    crop_from_json,
     dataset_from_json,
     environment_from_json,
     limits_from_json,
@@ -29,6 +32,8 @@ from storebench.records import (
     to_json,
 )
 from storebench.results.files import mend_end, write_atomically
+from storebench.results.imported import KIND as IMPORTED
+from storebench.results.imported import Imported, imported_from_line, imported_line
 from storebench.results.lines import JournalWarning, brief, encode, read_lines
 
 __all__ = ["Journal", "JournalContent", "JournalRow", "JournalWarning", "Origin", "read_journal", "write_compact"]
@@ -74,6 +79,12 @@ class Journal:
     def append_dataset(self, dataset: DatasetRecord) -> None:
         """Append what is known of an image; cases refer to it by name, shape, dtype and seed."""
         self._append({"kind": "dataset", "dataset": to_json(dataset)})
+
+    def append_crop(self, crop: Crop) -> None:
+        """Append a crop, unless the file has this very line: every process that measures a setting has the same."""
+        line = _crop_line(crop)
+        if not (self.path.exists() and encode(line) in self.path.read_bytes()):
+            self._append(line)
 
     def append_row(self, environment: Environment, row: Row, origin: Origin | None = None) -> None:
         """Append what is known of a case; its samples may follow on lines of their own."""
@@ -155,8 +166,8 @@ class JournalRow:
 class JournalContent:
     """What one or several journals hold: environments by id, datasets, rows by (environment id, case id), what was left out.
 
-    Datasets are known by name, shape, dtype and seed; of two with the same the last one counts. Conditions and limits
-    are known by the environment's id, in the order read, each once.
+    Datasets are known by name, shape, dtype and seed; of two with the same the last one counts, as of two crops with the same
+    key, or two imports of one file. Conditions and limits are known by the environment's id, in the order read, each once.
     """
 
     environments: Mapping[str, Environment]
@@ -164,6 +175,8 @@ class JournalContent:
     rows: Mapping[tuple[str, str], JournalRow]
     conditions: Mapping[str, tuple[Conditions, ...]] = field(default_factory=dict)
     limits: Mapping[str, tuple[Limits, ...]] = field(default_factory=dict)
+    crops: Mapping[CropKey, Crop] = field(default_factory=dict)
+    imported: Mapping[str, Imported] = field(default_factory=dict)
     warnings: tuple[JournalWarning, ...] = ()
 
 
@@ -204,6 +217,8 @@ class _Merger:
         self._first_sample: dict[_Key, tuple[Path, int]] = {}
         self._conditions: dict[str, list[Conditions]] = {}
         self._limits: dict[str, list[Limits]] = {}
+        self._imported: dict[str, Imported] = {}
+        self._crops: dict[CropKey, Crop] = {}
 
     def take(self, line: Mapping[str, Any], where: tuple[Path, int]) -> None:
         if line["kind"] == "environment":
@@ -211,6 +226,9 @@ class _Merger:
         elif line["kind"] == "dataset":
             dataset = dataset_from_json(line["dataset"])
             self._datasets[dataset.key] = dataset
+        elif line["kind"] == "crop":
+            crop = crop_from_json(line["crop"])
+            self._crops[crop.key] = crop
         elif line["kind"] == "row":
             new = _journal_row(line)
             key = (new.environment_id, new.row.case.id)
@@ -224,6 +242,9 @@ class _Merger:
             _add_once(self._conditions, line["environment_id"], conditions_from_json(line["conditions"]))
         elif line["kind"] == "limits":
             _add_once(self._limits, line["environment_id"], limits_from_json(line["limits"]))
+        elif line["kind"] == IMPORTED:
+            imported = imported_from_line(line)
+            self._imported[imported.id] = imported
         else:
             raise ResultsError(f"there is no kind of line called {line['kind']!r}")
 
@@ -243,6 +264,8 @@ class _Merger:
             rows=rows,
             conditions={key: tuple(items) for key, items in self._conditions.items()},
             limits={key: tuple(items) for key, items in self._limits.items()},
+            crops=self._crops,
+            imported=self._imported,
             warnings=(*self.warnings, *lost),
         )
 
@@ -276,7 +299,7 @@ def _merge(old: JournalRow, new: JournalRow) -> JournalRow:
 def write_compact(content: JournalContent, path: Path) -> None:
     """Write a journal with one line per environment and per case, samples inside; in one atomic step, in a fixed order.
 
-    Conditions and limits keep a line each. A case that several benchmarks measured gets a line for each of the others
+    Conditions, limits and crops keep a line each. A case that several benchmarks measured gets a line for each of the others
     too, without facts of its own.
     """
     lines = []
@@ -287,6 +310,7 @@ def write_compact(content: JournalContent, path: Path) -> None:
     for environment_id, found in sorted(content.limits.items()):
         lines += [_limits_line(environment_id, limits) for limits in found]
     lines += [{"kind": "dataset", "dataset": to_json(d)} for _, d in sorted(content.datasets.items(), key=str)]
+    lines += [_crop_line(crop) for _, crop in sorted(content.crops.items(), key=str)]
     for (environment_id, _), entry in sorted(content.rows.items()):
         *others, last = entry.measured_as or ((None, None),)
         for benchmark, params in others:
@@ -294,6 +318,7 @@ def write_compact(content: JournalContent, path: Path) -> None:
             lines.append(_row_line(environment_id, replace(entry.row, samples=()), told))
         told = {"run": entry.run, "commit": entry.commit, "benchmark": last[0], "params": last[1]}
         lines.append(_row_line(environment_id, entry.row, told))
+    lines += [imported_line(imported) for _, imported in sorted(content.imported.items())]
     write_atomically(path, b"".join(map(encode, lines)))
 
 
@@ -317,3 +342,7 @@ def _conditions_line(environment_id: str, conditions: Conditions) -> dict[str, A
 
 def _limits_line(environment_id: str, limits: Limits) -> dict[str, Any]:
     return {"kind": "limits", "environment_id": environment_id, "limits": brief(limits)}
+
+
+def _crop_line(crop: Crop) -> dict[str, Any]:
+    return {"kind": "crop", "crop": brief(crop)}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from storebench.errors import UsageError, unknown_name
-from storebench.suites._codecs import codec_grids
+from storebench.suites._codecs import codec_grids, rate_grids
 from storebench.suites._fitting import fitted, why_impossible
 from storebench.suites._grid import (
     COUNTED,
@@ -59,6 +59,7 @@ GRIDS: Final[tuple[Grid, ...]] = (
         for grid in (*reads, *derived(reads))
     ),
     *codec_grids(),
+    *rate_grids(),
     *cold_reads(),
     *durable_writes(),
     *thread_budgets(),

@@ -1,11 +1,11 @@
-"""Compression alone."""
+"""Compression alone, and what more of it costs in likeness."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from storebench.suites._grid import Grid, Subject, Tier
-from storebench.suites._images import CT, CT_SMALL, LABELS_DENSE, PLANE_SMALL
+from storebench.suites._images import CT, CT_SMALL, LABELS_DENSE, PLANE, PLANE_SMALL
 from storebench.suites._reads import BLOSC, class_name
 
 
@@ -57,3 +57,27 @@ def codec_grids() -> Iterator[Grid]:
                 subject=subject,
                 params={"layout": (layout,), "codec": codecs},
             )
+
+
+def rate_grids() -> Iterator[Grid]:
+    """What a lossy codec loses at which ratio, on a plane: counted, no clock is needed. Further ratios stand in the reads."""
+    rows: tuple[tuple[Tier, str, str, Subject, tuple[str, ...]], ...] = (
+        ("smoke", "jp2-glymur", "Rates", PLANE_SMALL, _ratios(2, 5, 20, 50, 100)),
+        ("core", "jp2-glymur", "Rates", PLANE, _ratios(5, 20, 50, 100)),
+        ("core", "jp2-imagecodecs", "Psnr", PLANE, tuple(f"jp2-psnr-{n}" for n in (50, 60, 70, 80, 90))),
+    )
+    for tier, backend, name, subject, codecs in rows:
+        yield Grid(
+            name=f"{tier.capitalize()}{class_name(backend)}{name}",
+            suite="size",
+            tier=tier,
+            question="How much is lost at which ratio?",
+            operation="write",
+            backend=backend,
+            subject=subject,
+            params={"layout": ("default",), "codec": codecs},
+        )
+
+
+def _ratios(*ratios: int) -> tuple[str, ...]:
+    return tuple(f"jp2-ratio-{ratio}" for ratio in ratios)
