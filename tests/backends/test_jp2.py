@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from storebench.backends import WriteRequest, write_array
-from storebench.backends._jp2 import wavelet_levels
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.codecs import parse_codec
 from storebench.errors import DataError
-from storebench.grid import Layout, Region
+from storebench.grid import Layout, Region, wavelet_levels
 from storebench.stores import Location, RequestLog
 
 BACKENDS = (Jp2Imageio(), Jp2Glymur(), Jp2Imagecodecs())

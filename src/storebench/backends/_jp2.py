@@ -31,25 +31,7 @@ from storebench.stores import Location
 
 Encoded = TypeVar("Encoded")
 
-_MOST_LEVELS: Final = 5  # OpenJPEG's default: five times half the size
 _TRIES: Final = 6
-
-
-def wavelet_levels(shape: Shape, tile_shape: Shape) -> int:
-    """Return how often an image can be halved so that no tile becomes empty, at most five times.
-
-    OpenJPEG 2.5.4 writes wrong voxels into a corner tile that has none left at its smaller levels (tiles of 17 × 17 in
-    35 × 35 voxels, 3 levels). Positions count, not only sizes: levels are cut on the image's grid.
-    """
-    bounds = [(a, min(a + t, n)) for n, t in zip(shape, tile_shape, strict=True) for a in range(0, n, t)]
-    levels = 0
-    while (
-        levels < _MOST_LEVELS
-        and 2 ** (levels + 1) <= min(*shape, *tile_shape)
-        and all(-(-a // 2 ** (levels + 1)) < -(-b // 2 ** (levels + 1)) for a, b in bounds)
-    ):
-        levels += 1
-    return levels
 
 
 def encode_to_psnr(

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import BlockCodec, StoredAs, WriteRequest, owned
-from storebench.backends._jp2 import Jp2Backend, encode_to_psnr, tile_shape, wavelet_levels
+from storebench.backends._jp2 import Jp2Backend, encode_to_psnr, tile_shape
 from storebench.backends._jp2_header import Header, read_header
 from storebench.backends._single_file import check_region, reading, storing
 from storebench.errors import MissingDependencyError
-from storebench.grid import Region, Shape
+from storebench.grid import Region, Shape, wavelet_levels
 from storebench.stores import Location
 
 _OLDEST: Final = (2, 4)
