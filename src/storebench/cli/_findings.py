@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from storebench.cli._output import Output, text_width
 from storebench.cli._table import Column, table_text
-from storebench.units import change_interval_text, change_text, count_text, exact_text, seconds_column
+from storebench.units import MISSING, change_interval_text, change_text, count_text, exact_text, seconds_column
 
 VERDICTS: Final = ("slower", "faster", "same", "undecided")
 KIND: Final = "storebench-comparison"
 _ALL_SHOWN: Final = 10
 """So few cases are all shown, and not only those that changed."""
 
-_MOST_CHANGES: Final = 20
+_MOST_ROWS: Final = 20
+"""Rows of a table at most; the JSON has all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,6 @@ def findings_json(findings: Findings) -> dict[str, Any]:
 
 def say_findings(output: Output, findings: Findings) -> None:
     """Write what was found for a person: what changed, then how much did not, and the conclusion last."""
-    color = output.wants_color(sys.stdout)
     for side, title in zip("AB", findings.titles, strict=True):
         output.say(f"{side}: {title}")
     output.say()
@@ -132,21 +132,29 @@ def say_findings(output: Output, findings: Findings) -> None:
         shown = [row for row in shown if row["verdict"] in ("slower", "faster")]
     shown.sort(key=_place)
     if shown:
-        output.say(table_text(_time_columns(shown, findings.labels), width=text_width(), color=color))
-        output.say()
+        _say_table(output, _time_columns(shown[:_MOST_ROWS], findings.labels), len(shown))
+    groups = findings.summary_facts.get("by_operation_and_format")
+    if len(findings.rows) > _ALL_SHOWN and groups:
+        output.paragraph("How many cases take less time in A and in B, and in brackets how many are shown to:")
+        _say_table(output, _group_columns(groups), len(groups))
     changes = list(findings.changes)
     if changes:
-        output.say(
-            table_text(_count_columns(changes[:_MOST_CHANGES], findings.labels), width=text_width(), color=color)
-        )
-        if len(changes) > _MOST_CHANGES:
-            output.paragraph(f"and {count_text(len(changes) - _MOST_CHANGES)} more; all of them: --json")
-        output.say()
+        _say_table(output, _count_columns(changes[:_MOST_ROWS], findings.labels), len(changes))
     elif findings.counted:
         output.paragraph(f"Counts: all equal ({', '.join(findings.counted)}).")
     output.paragraph(findings.sentence)
+    if findings.summary_facts.get("caution"):
+        output.paragraph(findings.summary_facts["caution"])
     if findings.verdicts["undecided"]:
         output.paragraph(f"To decide: {findings.advice}")
+
+
+def _say_table(output: Output, columns: Sequence[Column], n_rows: int) -> None:
+    """Write a table, and how many of its rows are left out."""
+    output.say(table_text(columns, width=text_width(), color=output.wants_color(sys.stdout)))
+    if n_rows > _MOST_ROWS:
+        output.paragraph(f"and {count_text(n_rows - _MOST_ROWS)} more; all of them: --json")
+    output.say()
 
 
 def note_findings(output: Output, findings: Findings) -> None:
@@ -177,6 +185,20 @@ def _time_columns(rows: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) 
             title="Range", cells=[change_interval_text(row["ratio_low"], row["ratio_high"]) for row in rows], align=">"
         ),
         Column(title="Verdict", cells=[str(row["verdict"]) for row in rows]),
+    ]
+
+
+def _group_columns(groups: Sequence[Mapping[str, Any]]) -> list[Column]:
+    def faster(side: str) -> list[str]:
+        return [f"{count_text(g[f'{side}_faster'])} ({count_text(g[f'{side}_shown'])})" for g in groups]
+
+    return [
+        Column(title="Operation", cells=[group["operation"] or MISSING for group in groups]),
+        Column(title="Format", cells=[group["format"] or MISSING for group in groups]),
+        Column(title="Cases", cells=[count_text(group["n"]) for group in groups], align=">"),
+        Column(title="A faster", cells=faster("a"), align=">"),
+        Column(title="B faster", cells=faster("b"), align=">"),
+        Column(title="Median change", cells=[change_text(group["median_ratio"]) for group in groups], align=">"),
     ]
 
 

@@ -18,6 +18,11 @@ _ADVICE: Final = (
     "in turn, which sees the same change with a tenth of the samples (storebench compare with two settings)"
 )
 
+_ADVICE_FOR_OTHERS: Final = (
+    "take more samples with the tool that made these (pytest --benchmark-min-rounds=20), each side in several processes, and "
+    "import them again; or measure two settings of storebench call by call in turn (storebench compare with two settings)"
+)
+
 
 def compare_results(a: Path, b: Path, margin: float) -> Findings:
     """Compare two results folders or files.
@@ -56,12 +61,17 @@ def _findings(comparison: Comparison, frames: tuple[pd.DataFrame, pd.DataFrame],
         changes=comparison.changes,
         margin=summary["margin"],
         confidence=summary["confidence"],
-        advice=_ADVICE,
+        advice=_ADVICE if _can_be_measured_again(frames) else _ADVICE_FOR_OTHERS,
         titles=titles,
         noise=noise,
         lost=comparison.lost,
         n_only_a=summary["n_only_a"],
         n_only_b=summary["n_only_b"],
         facts={"mode": "results", "a": {"results": titles[0]}, "b": {"results": titles[1]}},
-        summary_facts={name: summary[name] for name in ("false_share", "by_operation_and_format")},
+        summary_facts={name: summary[name] for name in ("false_share", "by_operation_and_format", "caution")},
     )
+
+
+def _can_be_measured_again(frames: tuple[pd.DataFrame, pd.DataFrame]) -> bool:
+    """Tell whether storebench made any of the results: what another tool measured names no backend."""
+    return any(frame["backend"].notna().any() for frame in frames)

@@ -15,7 +15,6 @@ version of the simulation is in tests/results/test_comparison.py. No statistic t
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from storebench.errors import ResultsError
+from storebench.results.comparison_summary import summarise
 from storebench.results.export import plain_records
 from storebench.results.intervals import drawn_ratios, median_ratio_interval
 from storebench.results.settings import places_text
@@ -63,7 +63,9 @@ class Comparison:
     summary : mapping
         `n_matched` (cases with a time on both sides), `n_slower`, `n_faster`, `n_same`, `n_undecided`, `n_only_a`,
         `n_only_b` (cases that the other side has no time of), `n_lost`, `n_changes`, `margin`, `confidence`, `false_share`,
-        and `by_operation_and_format`: `operation`, `format`, `n`, `median_ratio`, in how many `a_faster` and `b_faster`.
+        `caution` (what the samples cannot show, in a sentence; None: there are enough) and `by_operation_and_format`:
+        `operation`, `format`, `n`, `median_ratio`, in how many `a_faster` and `b_faster` by their medians, and in how many of
+        these that is shown, `a_shown` and `b_shown`.
     """
 
     rows: tuple[Mapping[str, Any], ...]
@@ -133,7 +135,7 @@ def compare_frames(a: pd.DataFrame, b: pd.DataFrame, *, margin: float = 0.05, co
     lost = [(one["case_id"], _why(other)) for one, other in pairs if _is_timed(one) and other["status"] != "ok"]
     changes = _changes(counted)
     n_only = [sum(any(map(_is_timed, side)) for side in sides.values()) - len(timed) for sides in (rows_a, rows_b)]
-    summary = _summary(rows) | {"n_only_a": n_only[0], "n_only_b": n_only[1], "n_lost": len(lost)}
+    summary = summarise(rows, timed) | {"n_only_a": n_only[0], "n_only_b": n_only[1], "n_lost": len(lost)}
     summary |= {"n_changes": len(changes), "margin": margin, "confidence": confidence, "false_share": FALSE_SHARE}
     return Comparison(rows=tuple(rows), changes=tuple(changes), counted=counted, lost=tuple(lost), summary=summary)
 
@@ -265,26 +267,3 @@ def _changes(counted: Mapping[str, Mapping[str, tuple[float, float]]]) -> list[d
 
 def _why(row: _Row) -> str:
     return f"{row['status']}: {row['reason']}" if row["reason"] else str(row["status"])
-
-
-def _summary(rows: Sequence[_Row]) -> dict[str, Any]:
-    verdicts = [row["verdict"] for row in rows]
-    groups: dict[tuple[str | None, str | None], list[float]] = {}
-    for row in rows:
-        if row["ratio"] is not None:
-            groups.setdefault((row["operation"], row["format"]), []).append(row["ratio"])
-    return {
-        "n_matched": len(rows),
-        **{f"n_{name}": verdicts.count(name) for name in ("slower", "faster", "same", "undecided")},
-        "by_operation_and_format": [
-            {
-                "operation": operation,
-                "format": format_name,
-                "n": len(ratios),
-                "median_ratio": statistics.median(ratios),
-                "a_faster": sum(ratio > 1 for ratio in ratios),
-                "b_faster": sum(ratio < 1 for ratio in ratios),
-            }
-            for (operation, format_name), ratios in sorted(groups.items(), key=str)
-        ],
-    }

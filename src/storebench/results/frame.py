@@ -17,8 +17,9 @@ import pandas as pd
 
 from storebench.errors import ResultsError
 from storebench.records import Limits
-from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, read_asv_file, read_benchmarks
+from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, find_benchmarks, read_asv_file
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES
+from storebench.results.imported import imported_rows
 from storebench.results.journal import JournalContent, JournalRow, read_journal
 from storebench.results.limits import merge_best
 from storebench.results.sampled import time_columns, timed_samples
@@ -101,7 +102,7 @@ def _stems(path: Path) -> list[Path]:
 def _rows_of(stem: Path) -> Iterator[dict[str, Any]]:
     """Yield the tidy rows of a journal and of asv's file of the same name; either may be missing."""
     asv_path, journal_path = (stem.with_name(stem.name + suffix) for suffix in (".json", ".jsonl"))
-    asv_file = read_asv_file(asv_path, _benchmarks_beside(asv_path)) if asv_path.exists() else None
+    asv_file = read_asv_file(asv_path, find_benchmarks(asv_path)) if asv_path.exists() else None
     journal = read_journal(journal_path) if journal_path.exists() else None
     machine = asv_file.machine if asv_file else stem.parent.name
     by_key = {(row.benchmark, row.params): row for row in asv_file.rows} if asv_file else {}
@@ -114,17 +115,12 @@ def _rows_of(stem: Path) -> Iterator[dict[str, Any]]:
             # of several environments in one journal the last one gets asv's samples: asv cannot tell them apart
             asv_rows = [by_key[pair] for pair in entry.measured_as if claims[pair] == key and pair in by_key]
             yield _journal_columns(entry, asv_rows, journal, limits.get(entry.environment_id)) | {"machine": machine}
+        for imported in journal.imported.values():
+            yield from imported_rows(imported)
     for key_of_asv, row in by_key.items():
         # beside a journal, a combination that asv has no value of and the journal no word was never begun
         if asv_file and row.in_seconds and key_of_asv not in known and not (journal and row.status == "skipped"):
             yield _asv_columns(row, asv_file) | {"machine": machine}
-
-
-def _benchmarks_beside(path: Path) -> dict[str, Any] | None:
-    for folder in (path.parent.parent, path.parent):
-        if (folder / "benchmarks.json").is_file():
-            return read_benchmarks(folder / "benchmarks.json")
-    return None
 
 
 def _journal_columns(
@@ -154,20 +150,18 @@ def _asv_samples(row: AsvRow) -> dict[str, Any]:
 
 def _asv_columns(row: AsvRow, asv_file: AsvFile) -> dict[str, Any]:
     """Return the columns of a row that only asv knows."""
-    reasons = {"failed": "asv has no value: failed, timed out or crashed", "skipped": "asv: skipped or not selected"}
     values: dict[str, Any] = dict.fromkeys(COLUMNS) | {
         "case_id": "/".join([row.benchmark, *map(_plain, row.params)]),
         "engine": "asv",
         "status": row.status,
-        "reason": reasons.get(row.status),
+        "reason": row.why_not,
         "environment": asv_file.env_name,
         "commit": asv_file.commit_hash,
         "dirty": True if asv_file.env_name.endswith("-dirty") else None,
         "benchmark": row.benchmark,
     }
     if row.status == "ok" and row.stale:
-        reason = f"measured with version {row.version} of the benchmark, which benchmarks.json has another version of"
-        return values | {"status": "skipped", "reason": reason}
+        return values | {"status": "skipped"}
     return values | _asv_samples(row) if row.status == "ok" else values
 
 
