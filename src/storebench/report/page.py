@@ -61,6 +61,7 @@ def build_report(
     *,
     datasets: Iterable[DatasetRecord] = (),
     title: str | None = None,
+    changes: str | None = None,
     press: Press | None = None,
 ) -> ReportFiles:
     """Write the page and its figures.
@@ -78,6 +79,8 @@ def build_report(
     title : str, optional
         Heading of the page; without it the dataset's name makes one.
     press : Press, optional
+    changes : str, optional
+        What the page of changes beside it says; links to it.
         Writes the figures' PNG and PDF files, beside this process where it has workers; without it this process does.
 
     Returns
@@ -103,6 +106,7 @@ def build_report(
         settings=_settings_tables(views),
         sections=sections,
         provenance=provenance_blocks(records, environments, datasets),
+        changes=changes,
         limits=limits(records),
         **voxels,
     )
@@ -115,11 +119,11 @@ def build_report(
 def _fill(results: Results, **parts: Any) -> str:
     """Return the page's text: the template with its parts, and all results as rows and as data."""
     n_static = results.n_rows if results.n_rows <= STATIC_ROWS else FIRST_ROWS
-    template = _environment().get_template("page.html")
+    template = templates().get_template("page.html")
     return template.render(
         version=__version__,
-        style=_static(*STYLES),
-        script=_static(*SCRIPTS),
+        style=static_text(*STYLES),
+        script=static_text(*SCRIPTS),
         heat_scale=figures.heat_scale(),
         results=results,
         result_rows=[results.row(index) for index in range(n_static)],
@@ -134,12 +138,14 @@ def _title(views: Sequence[View]) -> str:
     return f"{views[0].dataset or 'Results'}: how to store it" if views else "No results yet"
 
 
-def _environment() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the templates; every value is escaped."""
     loader = jinja2.PackageLoader("storebench.report")
     return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
 
 
-def _static(*names: str) -> Markup:
+def static_text(*names: str) -> Markup:
+    """Return files of `static/`, one after another."""
     # our own files, so nothing in them needs escaping
     folder = resources.files("storebench.report") / "static"
     return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in names))  # noqa: S704
