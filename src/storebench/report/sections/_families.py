@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from storebench.grid import Shape
+from storebench.grid import Shape, grid_shape
 from storebench.report.charts import MOST_PATTERNS
 from storebench.report.views import Setting, View
 
@@ -57,6 +57,30 @@ def _size(setting: Setting) -> tuple[int, Shape, int]:
 def volume(shape: Shape | None) -> int:
     """Return the number of voxels of a box; 0 for none."""
     return 0 if shape is None else math.prod(shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkFacts:
+    """What follows from an image's shape and a chunk's: chunks at the edges are stored whole.
+
+    Attributes
+    ----------
+    n_chunks : int
+        Chunks of the whole image.
+    padding : float
+        Voxels of all chunks ÷ voxels of the image, 1 or more.
+    """
+
+    n_chunks: int
+    padding: float
+
+
+def chunk_facts(shape: Shape | None, chunk_shape: Shape | None) -> ChunkFacts | None:
+    """Return a chunk grid's facts; None where a shape is not known or the two do not fit."""
+    if shape is None or chunk_shape is None or len(shape) != len(chunk_shape):
+        return None
+    n_chunks = math.prod(grid_shape(shape, chunk_shape))
+    return ChunkFacts(n_chunks=n_chunks, padding=n_chunks * volume(chunk_shape) / volume(shape))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
