@@ -135,6 +135,25 @@ def test_shape(shape: tuple[int, ...] | None, text: str) -> None:
     assert units.shape_text(shape) == text
 
 
+def test_parts_and_the_texts_of_axes() -> None:
+    assert [units.percent_text(value) for value in (0.1234, 1.0, 2.5, None, float("nan"))] == [
+        "12.3 %",
+        "100 %",
+        "250 %",
+        "–",
+        "–",
+    ]
+    assert [units.percent_axis_text(value) for value in (0.001, 0.5, 2)] == ["0.1 %", "50 %", "200 %"]
+    assert [units.bytes_axis_text(2**n) for n in (3, 9, 10, 16, 20, 33)] == [
+        "8 B",
+        "512 B",
+        "1 KiB",
+        "64 KiB",
+        "1 MiB",
+        "8 GiB",
+    ]
+
+
 def test_a_column_has_one_unit() -> None:
     assert units.bytes_column([979 * 1024, 1024**2, None, 3 * 1024**2]) == ["0.956 MiB", "1.00 MiB", "–", "3.00 MiB"]
     assert units.seconds_column([273e-6, 3.06e-3, 0.131, float("nan")]) == ["0.273 ms", "3.06 ms", "131 ms", "–"]
