@@ -188,6 +188,13 @@ def moment_text(seconds_since_1970: float | None) -> str:
     return datetime.fromtimestamp(seconds_since_1970, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def value_text(value: float | None) -> str:
+    """Write a voxel's value, or a difference of such: in full from 1,000 on and where whole, else with 3 significant digits."""
+    if value is None or is_missing(value):
+        return MISSING
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 999.5 else _significant(value)
+
+
 def shape_text(shape: tuple[int, ...] | list[int] | None) -> str:
     """Write a shape in voxels, slowest axis first, as in "64x64x64"."""
     return MISSING if shape is None else "x".join(str(n) for n in shape)

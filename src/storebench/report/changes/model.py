@@ -1,0 +1,230 @@
+"""What changed between two runs: one object that the sentence, the tables, the figure and the Markdown are made from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+
+from storebench.errors import ResultsError
+from storebench.records import Environment
+from storebench.report.changes.names import CaseName, case_names, cases_text
+from storebench.report.views import clean_frame
+from storebench.results.comparison import Comparison, compare_frames
+from storebench.results.journal import JournalContent
+from storebench.trends import Run, find_runs, in_order, newest_pair, without_repeats
+from storebench.units import count_text, moment_text, percent_axis_text
+
+VERDICTS: Final = ("slower", "faster", "undecided", "same")
+"""In the order of the page: what asks for attention first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultSet:
+    """A results folder: its tidy table, and what its journals know."""
+
+    frame: pd.DataFrame
+    journal: JournalContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Two runs beside each other, and all runs in order.
+
+    Attributes
+    ----------
+    older, newer : Run or None
+        What is compared; None where nothing can be.
+    comparison : Comparison or None
+        A is the older, B the newer.
+    why_not : str
+        Why nothing is compared, as a sentence; empty where something is.
+    choice : str
+        Which two runs are compared, and how their order was found.
+    history : sequence of Run
+        All runs whose start is known, the oldest first.
+    n_unplaced : int
+        Runs that have no place in it.
+    environments : mapping of str to Environment
+        By environment id, of all result sets.
+    names : mapping of str to CaseName
+        By case id.
+    image : str
+        The image, where all cases are of one.
+    """
+
+    older: Run | None
+    newer: Run | None
+    comparison: Comparison | None
+    why_not: str = ""
+    choice: str = ""
+    history: Sequence[Run] = ()
+    n_unplaced: int = 0
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    names: Mapping[str, CaseName] = field(default_factory=dict)
+    image: str = ""
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """The comparison's numbers; empty where nothing is compared."""
+        return {} if self.comparison is None else self.comparison.summary
+
+    @property
+    def sentence(self) -> str:
+        """The conclusion in words."""
+        if self.comparison is None:
+            return self.why_not
+        found = {name: self.summary[f"n_{name}"] for name in VERDICTS}
+        total = self.summary["n_matched"]
+        calm = (
+            f"{count_text(found['same'])} the same, {count_text(found['undecided'])} undecided of {cases_text(total)}"
+        )
+        if not found["slower"] and not found["faster"]:
+            return f"Nothing is shown to be slower or faster: {calm}"
+        return f"{count_text(found['slower'])} slower, {count_text(found['faster'])} faster, {calm}"
+
+    @property
+    def rule(self) -> str:
+        """How the verdicts were given."""
+        if self.comparison is None:
+            return ""
+        margin = percent_axis_text(self.summary["margin"])
+        confidence = percent_axis_text(self.summary["confidence"])
+        share = percent_axis_text(self.summary["false_share"])
+        return (
+            f"Slower or faster: the median differs by more than {margin}, the {confidence} interval of the ratio excludes no "
+            f"change, and of all cases called so at most {share} are false alarms on average (Benjamini and Hochberg). The "
+            f"same: the whole interval lies within {margin}. Undecided: the samples do not tell; more of them would."
+        )
+
+    @property
+    def counts_sentence(self) -> str:
+        """Which exact counts changed; they do not depend on the machine."""
+        if self.comparison is None:
+            return ""
+        known = ", ".join(name.replace("_", " ") for name in self.comparison.counted)
+        if not known:
+            return "No counts of requests, bytes or files are known on both sides."
+        changed: dict[str, int] = {}
+        for change in self.comparison.changes:
+            changed[change["metric"]] = changed.get(change["metric"], 0) + 1
+        if not changed:
+            return f"Counts, compared exactly, are all equal: {known}."
+        listed = ", ".join(
+            f"{name.replace('_', ' ')} in {cases_text(count)}"
+            for name, count in sorted(changed.items(), key=_most_first)
+        )
+        return f"Counts, compared exactly, changed: {listed}."
+
+    def rows(self, *verdicts: str) -> list[Mapping[str, Any]]:
+        """Return the rows of some verdicts, the largest change first."""
+        rows = [] if self.comparison is None else self.comparison.rows
+        return sorted((row for row in rows if row["verdict"] in verdicts), key=effect, reverse=True)
+
+    def name(self, case_id: str) -> CaseName:
+        """Name a case."""
+        return self.names.get(case_id) or CaseName(title=case_id, detail="")
+
+
+def effect(row: Mapping[str, Any]) -> float:
+    """Return how far a row's ratio is from 1, on a log scale; -1 where it is not known."""
+    return abs(math.log(row["ratio"])) if row["ratio"] else -1.0
+
+
+def _most_first(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+def find_changes(results: ResultSet, older: ResultSet | None = None, *, margin: float = 0.05) -> Changes | None:
+    """Compare results with older ones, or the newest two runs of one machine in them.
+
+    Parameters
+    ----------
+    results, older : ResultSet
+        Of several runs the newest is compared. Without `older` both runs are looked for in `results`.
+    margin : float
+        As in `compare_frames`.
+
+    Returns
+    -------
+    Changes or None
+        None where there is no `older`, and `results` hold no two runs that share a case.
+    """
+    news = _runs(results)
+    olds = news if older is None else _runs(older)
+    # against older results a run without a start is older than one with; among themselves their order is not known
+    pair = newest_pair(in_order(news), in_order(news)) if older is None else newest_pair(_all(olds), _all(news))
+    if pair is None and older is None:
+        return None
+    every = without_repeats([*([] if older is None else olds), *news])
+    history = in_order(every)
+    names, image = case_names(pd.concat([run.rows for run in every], ignore_index=True)) if every else ({}, "")
+    shared: dict[str, Any] = {
+        "history": history,
+        "n_unplaced": len(every) - len(history),
+        "environments": ({} if older is None else dict(older.journal.environments))
+        | dict(results.journal.environments),
+        "names": names,
+        "image": image,
+    }
+    if pair is None:
+        return Changes(older=None, newer=None, comparison=None, why_not=_why_not(olds, news), **shared)
+    try:
+        comparison = compare_frames(pair[0].rows, pair[1].rows, margin=margin)
+    except ResultsError as error:
+        return Changes(older=None, newer=None, comparison=None, why_not=f"Nothing is compared: {error}.", **shared)
+    choice = _choice(pair, olds, news, inside=older is None)
+    return Changes(older=pair[0], newer=pair[1], comparison=comparison, choice=choice, **shared)
+
+
+def _runs(results: ResultSet) -> list[Run]:
+    return find_runs(clean_frame(results.frame), results.journal)
+
+
+def _all(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs whose start is not known before the others."""
+    return [*(run for run in runs if run.started_at is None), *in_order(runs)]
+
+
+def _why_not(olds: Sequence[Run], news: Sequence[Run]) -> str:
+    machines = [sorted({run.machine or "an unnamed machine" for run in runs}) for runs in (olds, news)]
+    if not set(machines[0]) & set(machines[1]):
+        before, after = (" and ".join(names) or "no machine" for names in machines)
+        return (
+            f"Nothing is compared: the older results are of {before}, these are of {after}, and another machine is faster or "
+            "slower at everything."
+        )
+    n_before, n_after = (len(set().union(*(run.timed_cases for run in runs))) for runs in (olds, news))
+    return (
+        f"Nothing is compared: no case has a time on both sides. The older results have {cases_text(n_before)} with a time, these "
+        f"have {cases_text(n_after)}. Cases match by image, setting, operation and pattern."
+    )
+
+
+def _choice(pair: tuple[Run, Run], olds: Sequence[Run], news: Sequence[Run], *, inside: bool) -> str:
+    old, new = pair
+    moments = [f"{run.name} (measured {moment_text(run.started_at)})" for run in pair]
+    if inside:
+        return (
+            f"Compared are the newest two of {count_text(len(news))} runs that share cases on one machine: {moments[0]} and "
+            f"{moments[1]}. The order is that of measuring, by the first sample of each."
+        )
+    several = [
+        f"the newest of {count_text(len(runs))} runs in the {side} results"
+        for side, runs in (("older", olds), ("newer", news))
+        if len(runs) > 1
+    ]
+    chosen = (
+        f" Taken is {' and '.join(several)} that shares a case with the other side, by its first sample."
+        if several
+        else ""
+    )
+    backwards = (
+        " The older results were measured after the newer ones."
+        if old.started_at is not None and new.started_at is not None and old.started_at > new.started_at
+        else ""
+    )
+    return f"Compared are {moments[0]} and {moments[1]}.{chosen}{backwards}"
