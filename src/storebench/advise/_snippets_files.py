@@ -1,0 +1,179 @@
+"""Snippets for formats of one file, and for stacks of 2-D files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
+from storebench.grid import Shape, wavelet_levels
+
+_PSNR: Final = (
+    "A PSNR is reached by encoding and decoding until it holds: that is a loop of storebench, and no few lines."
+)
+
+
+def npy(wanted: Wanted) -> Gaps:
+    """Store as NumPy's own file."""
+    return Gaps(template='import numpy as np\n\nnp.save("image.npy", image)\n')
+
+
+def tiff(wanted: Wanted) -> Gaps:
+    """Store with tifffile: strips, tiles or tiles of volumes."""
+    axes = "" if wanted.axes is None else f'    metadata={{"axes": "{wanted.axes.upper()}"}},\n'
+    call = f'tifffile.imwrite(\n    "image.tiff",\n    image,\n    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}{axes})\n'
+    return Gaps(template=f"import tifffile\n\n{call}", layout=_tiff_layout(wanted), codec=_tiff_codec(wanted))
+
+
+def _tiff_layout(wanted: Wanted) -> str:
+    chunk = wanted.chunk_shape
+    if chunk is None:
+        return ""
+    if len(chunk) > 2 and chunk[-3] > 1:
+        return f"    tile={chunk[-3:]},\n    volumetric=True,\n"
+    if chunk[-1] == wanted.shape[-1]:
+        return f"    rowsperstrip={chunk[-2]},\n"
+    return f"    tile={chunk[-2:]},\n"
+
+
+def _tiff_codec(wanted: Wanted) -> str:
+    codec = wanted.codec
+    if codec.kind == "none":
+        return ""
+    name = "zlib" if codec.kind == "deflate" else codec.kind  # as tifffile calls deflate in zlib's frames
+    lines = f'    compression="{name}",\n'
+    lines += f'    compressionargs={{"level": {codec.level}}},\n' if codec.level is not None else ""
+    return lines + ("    predictor=True,\n" if codec.predictor else "")
+
+
+def hdf5(wanted: Wanted) -> Gaps:
+    """Store with h5py, one dataset."""
+    layout = "" if wanted.chunk_shape is None else f"        chunks={wanted.chunk_shape},\n"
+    labels = codec = ""
+    if wanted.axes is not None:
+        labels = f'    for dimension, axis in zip(data.dims, "{wanted.axes}"):\n        dimension.label = axis\n'
+    if wanted.codec.kind == "deflate":
+        codec = f'        compression="gzip",\n        compression_opts={wanted.codec.level},\n'
+    template = f"""\
+import h5py
+
+with h5py.File("image.h5", "w") as file:
+    data = file.create_dataset(
+        "image",
+        data=image,
+{LAYOUT_GAP}{CODEC_GAP}    )
+{labels}"""
+    return Gaps(template=template, layout=layout, codec=codec)
+
+
+def png(wanted: Wanted) -> Gaps:
+    """Store with imageio's pillow plugin."""
+    call = f'iio.imwrite(\n    "image.png",\n    image,\n    plugin="pillow",\n{CODEC_GAP})\n'
+    codec = f"    compress_level={wanted.codec.level},\n"
+    return Gaps(template=f"import imageio.v3 as iio\n\n{call}", codec=codec)
+
+
+def jp2_imageio(wanted: Wanted) -> Gaps | str:
+    """Store with imageio's pillow plugin."""
+    if wanted.codec.psnr_db is not None:
+        return _PSNR
+    codec = ""
+    if wanted.codec.ratio is not None:
+        codec = f'    quality_mode="rates",\n    quality_layers=[{wanted.codec.ratio:g}],\n'
+    tile = _tile(wanted)
+    layout = ""
+    if tile is not None:
+        layout = f"    tile_size={tile[::-1]},\n    num_resolutions={wavelet_levels(wanted.shape, tile) + 1},\n"
+    call = f'iio.imwrite(\n    "image.jp2",\n    image,\n    plugin="pillow",\n{LAYOUT_GAP}{CODEC_GAP})\n'
+    return Gaps(template=f"import imageio.v3 as iio\n\n{call}", layout=layout, codec=codec)
+
+
+def jp2_glymur(wanted: Wanted) -> Gaps | str:
+    """Store with glymur."""
+    if wanted.codec.psnr_db is not None:
+        return _PSNR
+    tile = _tile(wanted)
+    layout = f"    numres={wavelet_levels(wanted.shape, tile or wanted.shape) + 1},\n"
+    layout += "" if tile is None else f"    tilesize={tile},\n"
+    codec = "" if wanted.codec.ratio is None else f"    cratios=[{wanted.codec.ratio:g}],\n"
+    head = "import glymur  # needs OpenJPEG: apt-get install libopenjp2-7\n\n"
+    call = f'glymur.Jp2k(\n    "image.jp2",\n    data=image,\n{LAYOUT_GAP}{CODEC_GAP})\n'
+    return Gaps(template=head + call, layout=layout, codec=codec)
+
+
+def jp2_imagecodecs(wanted: Wanted) -> Gaps | str:
+    """Store with imagecodecs, lossless."""
+    if wanted.codec.psnr_db is not None:
+        return _PSNR
+    template = """\
+from pathlib import Path
+
+import imagecodecs
+
+data = imagecodecs.jpeg2k_encode(
+    image, 0, codecformat="jp2", reversible=True
+)
+Path("image.jp2").write_bytes(data)
+"""
+    return Gaps(template=template)
+
+
+def _tile(wanted: Wanted) -> Shape | None:
+    """Return the tile; None where the image is one."""
+    return None if wanted.chunk_shape in (None, wanted.shape) else wanted.chunk_shape
+
+
+def stack(plane: Callable[[Wanted], Gaps | str], suffix: str) -> Callable[[Wanted], Gaps | str]:
+    """Return the writer of a folder with one file per plane.
+
+    Parameters
+    ----------
+    plane : callable
+        Writer of one plane.
+    suffix : str
+        Of the files, without the dot.
+    """
+
+    def write(wanted: Wanted) -> Gaps | str:
+        axis, axes = wanted.stack_axis, wanted.axes
+        made = plane(
+            replace(
+                wanted,
+                shape=_without(wanted.shape, axis),
+                axes=None if axes is None else axes[:axis] + axes[axis + 1 :],
+                chunk_shape=None if wanted.chunk_shape is None else _without(wanted.chunk_shape, axis),
+                stack_axis=0,
+            )
+        )
+        if isinstance(made, str):
+            return made
+        # a folder's planes are told apart by their names alone
+        name = "plane-" if axes is None else f"{axes}-{axes[axis]}"
+        digits = max(4, len(str(wanted.shape[axis] - 1)))
+        imports, _, call = made.template.rpartition("\n\n")
+        planes = "image" if axis == 0 else f"np.moveaxis(image, {axis}, 0)"
+        call = (
+            call.replace(f'"image.{suffix}"', "path").replace("    image,", "    plane,").replace("=image,", "=plane,")
+        )
+        lines = [
+            f'folder = Path("image.{suffix}stack")',
+            "folder.mkdir()",
+            f"for i, plane in enumerate({planes}):",
+            f'    path = folder / f"{name}{{i:0{digits}d}}.{suffix}"',
+        ]
+        first = [] if "from pathlib import Path" in imports else ["from pathlib import Path", ""]
+        first += ["import numpy as np"] if axis else []
+        template = "\n".join([*first, imports, "", *lines, _indent(call)])
+        return Gaps(template=template, layout=_indent(made.layout), codec=_indent(made.codec))
+
+    return write
+
+
+def _without(extents: Shape, axis: int) -> Shape:
+    return extents[:axis] + extents[axis + 1 :]
+
+
+def _indent(lines: str) -> str:
+    """Indent lines by four; a line that is gaps alone stays, what stands in them is indented itself."""
+    return "".join(line if line.startswith("<<") else f"    {line}" for line in lines.splitlines(keepends=True))

@@ -1,0 +1,147 @@
+"""Snippets for Zarr and OME-Zarr through zarr-python 3."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
+from storebench.codecs import SHUFFLES, Codec
+
+_ARRAY = f"""\
+array = zarr.create_array(
+    "image.zarr",
+    shape=image.shape,
+    dtype=image.dtype,
+{LAYOUT_GAP}{CODEC_GAP}<<more>>)
+array[:] = image
+"""
+_OME = """\
+import numpy as np
+import zarr
+
+axes, levels, datasets = "<<axes>>", [], []
+for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along z, y and x
+    factors = [
+        min(2**k, 1 << (n - 1).bit_length()) if axis in "zyx" else 1
+        for axis, n in zip(axes, image.shape)
+    ]
+    level = image if k == 0 else image.astype("float64")
+    for i, factor in enumerate(factors if k else ()):
+        starts = np.arange(0, level.shape[i], factor)
+        n = np.diff([*starts, level.shape[i]])
+        sums = np.add.reduceat(level, starts, axis=i)
+        level = sums / n.reshape([-1 if i == j else 1 for j in range(level.ndim)])
+    if image.dtype.kind in "iu":
+        level = np.rint(level)
+    levels.append(level.astype(image.dtype))
+    steps = [{"type": "scale", "scale": [float(f) for f in factors]}]
+    if k:
+        shift = [(f - 1) / 2 for f in factors]
+        steps.append({"type": "translation", "translation": shift})
+    datasets.append({"path": str(k), "coordinateTransformations": steps})
+kinds = {"t": "time", "c": "channel"}
+multiscale = {
+    "name": "image",
+    "axes": [{"name": a, "type": kinds.get(a, "space")} for a in axes],
+    "datasets": datasets,
+}
+group = zarr.create_group(
+    "image.ome.zarr",
+<<attributes>>)
+for k, level in enumerate(levels):
+    array = group.create_array(
+        str(k),
+        shape=level.shape,
+        dtype=level.dtype,
+<<layout>><<codec>><<more>>    )
+    array[:] = level
+"""
+
+
+def zarr3(wanted: Wanted) -> Gaps:
+    """Store in Zarr v3."""
+    names = "" if wanted.axes is None else f"    dimension_names={tuple(wanted.axes)!r},\n"
+    template = "import zarr\n\n" + _ARRAY.replace("<<more>>", names.replace("'", '"'))
+    return Gaps(template=template, layout=_layout(wanted), codec=f"    compressors={_v3(wanted.codec)},\n")
+
+
+def zarr2(wanted: Wanted) -> Gaps:
+    """Store in Zarr v2: its compressor is the last step, what comes before is a filter."""
+    head = "import numcodecs\nimport zarr\n\n" if _v2(wanted.codec) else "import zarr\n\n"
+    more = "    zarr_format=2,\n"
+    if wanted.axes is not None:
+        more += f'    attributes={{"_ARRAY_DIMENSIONS": {json.dumps(list(wanted.axes))}}},\n'  # where xarray looks for names
+    template = head + _ARRAY.replace("<<more>>", more)
+    return Gaps(template=template, layout=_layout(wanted), codec=_v2_lines(wanted.codec))
+
+
+def omezarr_05(wanted: Wanted) -> Gaps | str:
+    """Store in OME-Zarr 0.5, which is Zarr v3."""
+    names = "        dimension_names=list(axes),\n"
+    attributes = '    attributes={"ome": {"version": "0.5", "multiscales": [multiscale]}},\n'
+    return _omezarr(wanted, attributes, names, f"    compressors={_v3(wanted.codec)},\n")
+
+
+def omezarr_04(wanted: Wanted) -> Gaps | str:
+    """Store in OME-Zarr 0.4, which is Zarr v2."""
+    attributes = '    zarr_format=2,\n    attributes={"multiscales": [{"version": "0.4", **multiscale}]},\n'
+    names = '        chunk_key_encoding={"name": "v2", "separator": "/"},\n'
+    made = _omezarr(wanted, attributes, names, _v2_lines(wanted.codec))
+    if isinstance(made, str) or not _v2(wanted.codec):
+        return made
+    return replace(made, template=f"import numcodecs\n{made.template}")
+
+
+def _omezarr(wanted: Wanted, attributes: str, more: str, codec: str) -> Gaps | str:
+    if wanted.axes is None:
+        return "OME-Zarr names its axes, and those of this image are not known: there is no code to show."
+    template = _OME.replace("<<axes>>", wanted.axes).replace("<<levels>>", str(wanted.n_levels))
+    template = template.replace("<<attributes>>", attributes).replace("<<more>>", more)
+    return Gaps(template=template, layout=_indented(_layout(wanted)), codec=_indented(codec))
+
+
+def _indented(lines: str) -> str:
+    return "".join(f"    {line}\n" for line in lines.splitlines())
+
+
+def _layout(wanted: Wanted) -> str:
+    lines = "" if wanted.chunk_shape is None else f"    chunks={wanted.chunk_shape},\n"
+    return lines + ("" if wanted.shard_shape is None else f"    shards={wanted.shard_shape},\n")
+
+
+def _v3(codec: Codec) -> str:
+    """Return zarr's bytes-to-bytes codecs as code."""
+    steps = []
+    if codec.kind == "gzip":
+        steps.append(f"zarr.codecs.GzipCodec(level={codec.level})")
+    elif codec.kind == "zstd":
+        steps.append(f"zarr.codecs.ZstdCodec(level={codec.level})")
+    elif codec.kind == "blosc":
+        settings = f'cname="{codec.compressor}", clevel={codec.level}, shuffle="{codec.shuffle}"'
+        steps.append(f"zarr.codecs.BloscCodec(\n        {settings}\n    )")
+    if codec.crc32c:
+        steps.append("zarr.codecs.Crc32cCodec()")
+    return "None" if not steps else steps[0] if len(steps) == 1 else f"[{', '.join(steps)}]"
+
+
+def _v2(codec: Codec) -> list[str]:
+    """Return numcodecs' steps as code, in the order in which they encode."""
+    steps = []
+    if codec.kind == "gzip":
+        steps.append(f"numcodecs.GZip({codec.level})")
+    elif codec.kind == "zstd":
+        steps.append(f"numcodecs.Zstd({codec.level})")
+    elif codec.kind == "blosc":
+        shuffle = SHUFFLES.index(str(codec.shuffle))
+        settings = f'cname="{codec.compressor}", clevel={codec.level}, shuffle={shuffle}'
+        steps.append(f"numcodecs.Blosc(\n        {settings}\n    )")
+    if codec.crc32c:
+        steps.append("numcodecs.CRC32C()")
+    return steps
+
+
+def _v2_lines(codec: Codec) -> str:
+    *filters, compressor = _v2(codec) or ["None"]
+    lines = f"    filters=[{', '.join(filters)}],\n" if filters else ""
+    return f"{lines}    compressors={compressor},\n"

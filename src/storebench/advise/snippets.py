@@ -1,0 +1,86 @@
+"""Code to paste: Python that stores the array `image` with exactly one setting.
+
+A snippet is a text with two gaps, `LAYOUT_GAP` and `CODEC_GAP`, and what stands in them. So the page's script can fill in
+any setting's snippet: few texts, few layouts, few codecs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from storebench.advise import _snippets_files, _snippets_zarr
+from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
+from storebench.advise.candidates import Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """Code, or why there is none.
+
+    Attributes
+    ----------
+    template, layout, codec : str or None
+        The text and what stands in its gaps.
+    why_not : str or None
+        One sentence where the setting cannot be written in a few lines.
+    """
+
+    template: str | None = None
+    layout: str = ""
+    codec: str = ""
+    why_not: str | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The whole code."""
+        if self.template is None:
+            return None
+        return self.template.replace(LAYOUT_GAP, self.layout).replace(CODEC_GAP, self.codec)
+
+
+_WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType(
+    {
+        "npy-numpy": _snippets_files.npy,
+        "tiff-tifffile": _snippets_files.tiff,
+        "png-imageio": _snippets_files.png,
+        "jp2-imageio": _snippets_files.jp2_imageio,
+        "jp2-glymur": _snippets_files.jp2_glymur,
+        "jp2-imagecodecs": _snippets_files.jp2_imagecodecs,
+        "tiffstack-tifffile": _snippets_files.stack(_snippets_files.tiff, "tiff"),
+        "pngstack-imageio": _snippets_files.stack(_snippets_files.png, "png"),
+        "jp2stack-imageio": _snippets_files.stack(_snippets_files.jp2_imageio, "jp2"),
+        "jp2stack-glymur": _snippets_files.stack(_snippets_files.jp2_glymur, "jp2"),
+        "jp2stack-imagecodecs": _snippets_files.stack(_snippets_files.jp2_imagecodecs, "jp2"),
+        "hdf5-h5py": _snippets_files.hdf5,
+        "zarr2-zarrpython": _snippets_zarr.zarr2,
+        "zarr3-zarrpython": _snippets_zarr.zarr3,
+        "omezarr-0.4-zarrpython": _snippets_zarr.omezarr_04,
+        "omezarr-0.5-zarrpython": _snippets_zarr.omezarr_05,
+    }
+)
+
+
+def snippet_of(candidate: Candidate) -> Snippet:
+    """Return the code that stores an array as a candidate does."""
+    writer = _WRITERS.get(candidate.backend or "")
+    codec, shape = candidate.parsed, candidate.asked["shape"]
+    if writer is None:
+        return Snippet(why_not=f"storebench has no code to show for {candidate.name}: it does not write that itself.")
+    if codec is None or shape is None:
+        return Snippet(why_not="Codec or shape of this setting are not known, so there is no code to show.")
+    wanted = Wanted(
+        shape=shape,
+        axes=candidate.asked["axes"],
+        codec=codec,
+        chunk_shape=candidate.chunk_shape,
+        shard_shape=candidate.shard_shape,
+        n_levels=candidate.asked["n_levels"] or 1,
+        stack_axis=candidate.asked["stack_axis"] or 0,
+    )
+    made = writer(wanted)
+    if isinstance(made, str):
+        return Snippet(why_not=made)
+    return Snippet(template=made.template, layout=made.layout, codec=made.codec)

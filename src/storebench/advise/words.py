@@ -1,0 +1,71 @@
+"""What settings, access patterns and goals are called in sentences for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from storebench.grid import Shape
+from storebench.units import shape_text
+
+_FORMATS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "zarr2": "Zarr 2",
+        "zarr3": "Zarr 3",
+        "omezarr-0.4": "OME-Zarr 0.4",
+        "omezarr-0.5": "OME-Zarr 0.5",
+        "tiff": "TIFF",
+        "hdf5": "HDF5",
+        "n5": "N5",
+        "png": "PNG",
+        "jp2": "JPEG 2000",
+        "npy": "raw npy",
+    }
+)
+_LIBRARIES: Final[Mapping[str, str]] = MappingProxyType({"zarrpython": "zarr-python", "numpy": "NumPy"})
+
+
+def format_text(backend: str) -> str:
+    """Name format and library of a backend, as in "Zarr 3 with zarr-python"; a name of another form stays as it is."""
+    head, _, library = backend.rpartition("-")
+    stacked = head.endswith("stack")
+    known = _FORMATS.get(head.removesuffix("stack"))
+    if known is None:
+        return backend
+    return f"{f'a stack of {known} files' if stacked else known} with {_LIBRARIES.get(library, library)}"
+
+
+def layout_text(chunk_shape: Shape | None, shard_shape: Shape | None) -> str:
+    """Name chunks and shards, as in "chunks 64x64x64 in shards of 256x256x256"; empty where there are none."""
+    if chunk_shape is None:
+        return ""
+    return f"chunks {shape_text(chunk_shape)}" + (f" in shards of {shape_text(shard_shape)}" if shard_shape else "")
+
+
+def pattern_text(pattern: str) -> str:
+    """Write an access pattern's name for people: "plane_xz" as "XZ plane"."""
+    if pattern.startswith("plane_"):
+        return f"{pattern.removeprefix('plane_').upper()} plane"
+    return pattern.replace("_", " ")
+
+
+def patterns_text(pattern: str) -> str:
+    """Write an access pattern's name in the plural, where one is known: "plane_xz" as "XZ planes"."""
+    if pattern == "whole":
+        return "of the whole image"
+    sized = re.fullmatch(r"(roi|tile)(\d\w*)", pattern)
+    if sized:
+        return f"{'cubes' if sized[1] == 'roi' else 'tiles'} of {sized[2]}"
+    if re.fullmatch(r"plane_\w+|voxel|voxel_line", pattern):
+        return f"{pattern_text(pattern)}s"
+    return pattern_text(pattern)
+
+
+def listed(words: Iterable[str], *, last: str = "and", most: int | None = None) -> str:
+    """Join words as in "a, b and c"; of more than `most` the others are counted."""
+    items = list(words)
+    if most is not None and len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
+    return f" {last} ".join([*([", ".join(items[:-1])] if items[1:] else []), *items[-1:]])

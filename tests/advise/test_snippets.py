@@ -1,0 +1,179 @@
+"""Every snippet runs, and stores what it says: layout, codec, levels and values, as the backend itself finds them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storebench.advise.candidates import Candidate
+from storebench.advise.snippets import snippet_of
+from storebench.backends import BACKENDS, Backend, WriteRequest, check_stored, get_backend, write_array
+from storebench.backends.jp2_glymur import load_glymur
+from storebench.codecs import parse_codec
+from storebench.grid import Layout, Region, Shape
+from storebench.levels import build_levels, level_factors
+from storebench.stores import Location
+
+_CODECS = (
+    "none",
+    "gzip-5",
+    "zstd-3",
+    "zstd-3+crc32c",
+    "blosc-zstd-3-shuffle",
+    "blosc-lz4-5-bitshuffle",
+    "deflate-6",
+    "deflate-6-predictor",
+    "lzw-predictor",
+    "png-6",
+    "jp2-lossless",
+    "jp2-ratio-2",
+)
+_IMAGES: tuple[tuple[Shape, str], ...] = (
+    ((96, 80), "yx"),
+    ((96, 96), "yx"),
+    ((9, 64, 80), "zyx"),
+    ((2, 3, 5, 40, 3), "tczyx"),
+)
+_LAYOUTS: dict[int, tuple[Layout | None, ...]] = {
+    2: (None, Layout(chunk_shape=(32, 32)), Layout(chunk_shape=(24, 80))),
+    3: (
+        None,
+        Layout(chunk_shape=(8, 16, 16)),
+        Layout(chunk_shape=(1, 32, 32)),
+        Layout(chunk_shape=(1, 7, 80)),
+        Layout(chunk_shape=(4, 16, 16), shard_shape=(8, 32, 32)),
+    ),
+    5: (None, Layout(chunk_shape=(1, 1, 2, 16, 3))),
+}
+
+
+def _cases() -> list[Any]:
+    """Every backend on each image: its first codec in every layout, its other codecs in its first layout."""
+    found = []
+    for backend, (shape, axes) in itertools.product(BACKENDS.values(), _IMAGES):
+        takes = [request for request in _requests(shape, axes) if _is_taken(backend, request)]
+        for request in takes:
+            first = takes[0]
+            if request.codec == first.codec or replace(request, codec=first.codec) == first:
+                layout = request.layout
+                words = [axes, request.codec.name, layout and layout.chunk_shape, layout and layout.shard_shape]
+                name = "-".join(
+                    map(str, [backend.name, *words, len(request.level_shapes), request.stack_axis])
+                ).replace(" ", "")
+                found.append(pytest.param(backend.name, request, id=name))
+    return found
+
+
+def _requests(shape: Shape, axes: str) -> Iterator[WriteRequest]:
+    for layout, codec, n_levels in itertools.product(_LAYOUTS[len(shape)], _CODECS, (1, 3)):
+        for stack_axis in (0, 2) if len(shape) == 3 else (0,):
+            yield WriteRequest(
+                shape=shape,
+                dtype=np.dtype("uint16"),
+                axes=axes,
+                codec=parse_codec(codec),
+                layout=layout,
+                level_factors=level_factors(axes, shape, n_levels),
+                stack_axis=stack_axis,
+            )
+
+
+def _is_taken(backend: Backend, request: WriteRequest) -> bool:
+    if request.stack_axis and "stack" not in backend.name:
+        return False
+    return backend.why_unsupported(Location(Path(f"image{backend.suffix}")), request) is None
+
+
+def _candidate(backend: str, request: WriteRequest) -> Candidate:
+    layout = request.layout
+    asked = {
+        "shape": request.shape,
+        "axes": request.axes,
+        "n_levels": 1 + len(request.level_factors),
+        "stack_axis": request.stack_axis,
+    }
+    return Candidate(
+        backend=backend,
+        library=None,
+        environment=None,
+        codec=request.codec.name,
+        chunk_shape=layout and layout.chunk_shape,
+        shard_shape=layout and layout.shard_shape,
+        extras=(),
+        asked=asked,
+    )
+
+
+_ALL = _cases()
+
+
+def test_every_backend_has_cases() -> None:
+    assert {case.values[0] for case in _ALL} == set(BACKENDS)
+
+
+@pytest.mark.parametrize(("name", "request_"), _ALL)
+def test_a_snippet_stores_what_it_says(
+    name: str, request_: WriteRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, code = get_backend(name), snippet_of(_candidate(name, request_)).code
+    assert code is not None
+    assert re.findall(r"<<\w+>>", code) == []
+    assert max(map(len, code.splitlines())) <= 88
+    load_glymur()  # so that a machine without the system's OpenJPEG runs its snippets too
+    rng = np.random.default_rng(0)
+    image = np.cumsum(rng.integers(0, 9, request_.shape), axis=-1).astype(request_.dtype)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "snippet", "exec"), {"image": image.copy()})  # noqa: S102
+    assert len(list(tmp_path.iterdir())) == 1
+    location = Location(tmp_path / f"image{backend.suffix}")
+    with backend.open(location) as reader:
+        check_stored(reader.stored_as(), request_)
+        if request_.layout is None and not request_.level_factors:
+            assert reader.stored_as() == _stored_by_storebench(name, request_, image, tmp_path)
+        values = [reader.read(Region.whole(shape), level) for level, shape in enumerate(request_.level_shapes)]
+    if request_.codec.lossless:
+        np.testing.assert_array_equal(values[0], image)
+    for value, level in zip(values[1:], build_levels(image, request_.level_factors)[1:], strict=True):
+        assert (
+            np.abs(value.astype(float) - level.astype(float)).max() <= 1
+        )  # halves round differently when means are of means
+
+
+def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, folder: Path) -> Any:
+    """Return what the backend itself stores."""
+    return write_array(get_backend(name), Location(folder / f"own{get_backend(name).suffix}"), request, (image,))
+
+
+@pytest.mark.parametrize(
+    ("backend", "codec", "words"),
+    [
+        ("n5-other", "zstd-3", "does not write that itself"),
+        ("jp2-glymur", "jp2-psnr-45", "a loop of storebench"),
+        (None, "zstd-3", "no code to show"),
+        ("zarr3-zarrpython", None, "not known"),
+        ("zarr3-zarrpython", "own-codec-7", "not known"),
+    ],
+)
+def test_where_no_snippet_can_be_a_sentence_says_so(backend: str | None, codec: str | None, words: str) -> None:
+    asked = {"shape": (64, 64), "axes": "yx", "n_levels": 1, "stack_axis": 0}
+    snippet = snippet_of(
+        Candidate(
+            backend=backend,
+            library="tool",
+            environment=None,
+            codec=codec,
+            chunk_shape=None,
+            shard_shape=None,
+            extras=(),
+            asked=asked,
+        )
+    )
+    assert snippet.code is None
+    assert words in (snippet.why_not or "")
