@@ -119,8 +119,10 @@ def write_report(
     """Write the report; return its files, the page first."""
     from storebench.report import build_report
 
-    datasets = journal.datasets.values()
-    files = build_report(frame, journal.environments, folder, datasets=datasets, title=title, press=press)
+    datasets, crops = journal.datasets.values(), journal.crops.values()
+    files = build_report(
+        frame, journal.environments, folder, datasets=datasets, crops=crops, title=title, press=press
+    )
     return [files.index, *files.figures]
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from storebench import __version__
 from storebench.analysis import verdict
-from storebench.records import DatasetRecord, Environment
+from storebench.records import Crop, DatasetRecord, Environment
 from storebench.report import figures, tables
 from storebench.report.press import Press
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_ROWS: Final = 25
-STYLES: Final = ("page.css",)
+STYLES: Final = ("page.css", "lossy.css")
 SCRIPTS: Final = ("results.js",)
 """Our own files in `static/`, put into the page one after another; each script stands in a function of its own."""
 STATIC_ROWS: Final = 600
@@ -60,6 +60,7 @@ def build_report(
     output_dir: Path,
     *,
     datasets: Iterable[DatasetRecord] = (),
+    crops: Iterable[Crop] = (),
     title: str | None = None,
     changes: str | None = None,
     press: Press | None = None,
@@ -76,6 +77,8 @@ def build_report(
         Gets `index.html` and `figures/`; made where it is not there.
     datasets : iterable of DatasetRecord
         Their fingerprints are shown with the data.
+    crops : iterable of Crop
+        Small parts of the images, before they were stored and after.
     title : str, optional
         Heading of the page; without it the dataset's name makes one.
     press : Press, optional
@@ -94,7 +97,7 @@ def build_report(
     shown = frame.iloc[[row["position"] for view in views for row in view.records]]
     press = press or Press()
     studio = Studio(Path(output_dir) / "figures", press)
-    story = Story(views=views, records=records)
+    story = Story(views=views, records=records, crops=tuple(crops))
     with house_style():
         sections = [section for make in SECTIONS for section in make(story, studio)] if views else []
         voxels = _voxels(studio)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from storebench.records import Crop
+from storebench.report.pictures import Picture
 from storebench.report.press import Press, figure_svg
 from storebench.report.style import inline_svg
 from storebench.report.tables import Table
@@ -28,10 +31,13 @@ class Story:
         The one with the most results first; most sections show that one alone.
     records : sequence of Record
         Every row of the clean table; a record's `position` is its place in the page's table of all results.
+    crops : sequence of Crop
+        The small parts of images that measuring kept, before they were stored and after.
     """
 
     views: Sequence[View]
     records: Sequence[Record]
+    crops: Sequence[Crop] = ()
 
     @property
     def view(self) -> View:
@@ -62,7 +68,9 @@ class Section:
     about : str
         One or two sentences: what is drawn and how to read it, and on which terms it was measured.
     svg : Markup or None
-        The figure; None where a heat map's table is the figure.
+        The figure; None where a heat map's table is the figure, or pictures are.
+    pictures : sequence of Picture
+        Small pictures with captions, beside each other.
     heat : Table or None
         A heat map as a table.
     tables : sequence of Table
@@ -79,10 +87,18 @@ class Section:
     finding: str
     about: str
     svg: Markup | None = None
+    pictures: Sequence[Picture] = ()
     heat: Table | None = None
     tables: Sequence[Table] = ()
     files: Sequence[FileLink] = ()
     points: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+
+    @property
+    def points_json(self) -> str:
+        """The points by the id that their group has on the page."""
+        return json.dumps(
+            {f"{self.name}-{gid}": list(rows) for gid, rows in self.points.items()}, separators=(",", ":")
+        )
 
 
 class Studio:

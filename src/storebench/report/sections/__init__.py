@@ -11,12 +11,33 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from storebench.report.section import Section, Story, Studio
-from storebench.report.sections import amplification, chunks, formats, tradeoff
+from storebench.report.sections import (
+    amplification,
+    binning,
+    chunk_bytes,
+    chunks,
+    cold_warm,
+    durable,
+    formats,
+    levels,
+    limits,
+    lossy,
+    rates,
+    tradeoff,
+)
 
 SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     formats.make,
     tradeoff.make,
     chunks.make,
     amplification.make,
+    chunk_bytes.make,
+    levels.make,
+    binning.make,
+    lossy.make,
+    rates.make,
+    cold_warm.make,
+    durable.make,
+    limits.make,
 )
 """In the order of the page."""
