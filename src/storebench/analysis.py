@@ -24,6 +24,7 @@ from storebench.results.settings import (
     backend_text,
     group_keys,
     require_one_place,
+    says_task,
     summarise_settings,
     timed_rows,
 )
@@ -163,6 +164,8 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
 
 def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     timed = timed_rows(rows)
+    if timed.empty or not says_task(timed.iloc[0]):
+        return
     ranked, baseline = timed[timed["backend"] != BASELINE], timed[timed["backend"] == BASELINE]
     if len(ranked) < 2:
         return
@@ -220,7 +223,8 @@ def _smallest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
 
 def _chunk_shapes(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     """Compare chunk shapes where all else is equal: in the setting that was measured with most shapes and patterns."""
-    reads = timed_rows(rows[(rows["operation"] == "read") & (rows["cache"] == "warm") & rows["chunk_shape"].notna()])
+    is_known = rows["pattern"].notna() & rows["chunk_shape"].notna()
+    reads = timed_rows(rows[(rows["operation"] == "read") & (rows["cache"] == "warm") & is_known])
     same = [name for name in SETTING if name != "chunk_shape"]
     families = [family for _, family in reads.groupby(group_keys(reads, same), sort=False)]
     family = max(
@@ -274,7 +278,9 @@ def place_texts(frame: pd.DataFrame) -> pd.Series[str]:
 
 def _place_text(row: pd.Series[Any]) -> str:
     seed = "" if pd.isna(row["seed"]) or row["seed"] == 0 else f" seed {row['seed']}"
-    text = f"{row['dataset']} {shape_text(_shape_or_none(row['shape']))} {row['dtype']}{seed}"
+    shape, name = _shape_or_none(row["shape"]), "dataset not recorded" if pd.isna(row["dataset"]) else row["dataset"]
+    known = [name, *([shape_text(shape)] if shape else []), *([] if pd.isna(row["dtype"]) else [row["dtype"]])]
+    text = " ".join(map(str, known)) + seed
     return text if pd.isna(row["machine"]) else f"{text} on {row['machine']}"
 
 
@@ -291,7 +297,8 @@ def _environment_text(row: pd.Series[Any]) -> str:
 def _task_text(row: pd.Series[Any]) -> str:
     pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
     is_durable = row["operation"] == "write" and row["durability"] == "durable"
-    terms = [row["cache"]] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
+    cache = "cache not recorded" if pd.isna(row["cache"]) else row["cache"]
+    terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
     if not pd.isna(row["threads"]):
         terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
     listed = f" ({', '.join(map(str, terms))})" if terms else ""

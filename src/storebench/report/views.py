@@ -18,7 +18,7 @@ from storebench.errors import UnknownNameError
 from storebench.grid import Shape
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.results.frame import tidy_frame
-from storebench.results.settings import SETTING, backend_text
+from storebench.results.settings import SETTING, backend_text, says_task
 from storebench.units import shape_text
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
 def _make_view(
     records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None], place: str
 ) -> View:
-    _, timed = _most([row for row in records if _is_timed(row)], "threads")
+    _, timed = _most([row for row in records if _is_timed(row) and says_task(row)], "threads")
     cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
     _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
     counts = Counter(row["pattern"] or "whole" for row in reads)
@@ -268,6 +268,8 @@ def _settings(rows: Iterable[Record], means: Mapping[tuple[Any, ...], float | No
     settings = []
     for key, members in groups.items():
         first = members[0]
+        if len({(row["operation"], row["pattern"]) for row in members}) < len(members):
+            continue  # several rows that only their names tell apart: another tool's, with layouts that it does not say
         settings.append(
             Setting(
                 backend=backend_text(first),

@@ -28,6 +28,15 @@ def timed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[(frame["status"] == "ok") & frame["median_s"].notna()]
 
 
+def says_task(row: Mapping[Any, Any] | pd.Series[Any]) -> bool:
+    """Tell whether a row says what was done with which image: times of what is not known to be the same are not ranked.
+
+    Rows of storebench all do; another tool's may lack the dataset, the operation, or what a read asked for.
+    """
+    needed = ("dataset", "operation", *(("pattern",) if row["operation"] == "read" else ()))
+    return not any(pd.isna(row[name]) for name in needed)
+
+
 def group_keys(frame: pd.DataFrame, names: list[str]) -> pd.Series[Any]:
     """Return one text per row that is equal where all named columns are; missing values are equal to each other."""
     texts = ["\0".join(map(str, values)) for values in zip(*(frame[name] for name in names), strict=True)]
