@@ -28,7 +28,10 @@ def headline_facts(views: Sequence[View], records: Sequence[Record]) -> list[str
     facts = []
     if views:
         first = views[0]
-        facts += [f"{shape_text(first.shape)} {first.dtype or MISSING}", bytes_text(first.logical_bytes)]
+        known = [shape_text(first.shape)] if first.shape else []
+        known += [first.dtype] if first.dtype else []
+        facts += [" ".join(known)] if known else ["image not recorded"]
+        facts += [] if first.logical_bytes is None else [bytes_text(first.logical_bytes)]
         facts.append(f"machine {first.machine or MISSING}")
     counts = {name: sum(row["status"] == name for row in records) for name in ("ok", "skipped", "failed", "timeout")}
     parts = ", ".join(f"{count_text(count)} {name}" for name, count in counts.items() if count)
