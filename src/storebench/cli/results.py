@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from storebench.cli._options import command, json_option, report_option
+from storebench.cli._options import command, json_option, report_option, was_given
 from storebench.cli._output import Output
 from storebench.errors import NothingSelectedError, UsageError
 from storebench.units import bytes_text, count_text
@@ -16,34 +16,83 @@ from storebench.units import bytes_text, count_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from storebench.report.changes import Changes
     from storebench.report.press import Press
     from storebench.results.journal import JournalContent
+
+    Loaded = tuple[pd.DataFrame, JournalContent]
 
 _FORMATS: Final = ("csv", "parquet", "json", "markdown")
 _RESULTS_HELP: Final = "RESULTS is a results folder; left out: ./results, else the baseline that comes with storebench."
 
 
-@command("report", examples=("storebench report", "storebench report results/lab-1 -o reports/lab-1"))
+_REPORT_EXAMPLES: Final = (
+    "storebench report",
+    "storebench report results/lab-1 -o reports/lab-1",
+    "storebench report results/after --against results/before",
+    "storebench report --format markdown > summary.md",
+)
+
+
+@command("report", examples=_REPORT_EXAMPLES)
 @click.argument("results", type=click.Path(path_type=Path), required=False)
 @report_option
 @click.option("--title", help="Heading of the page.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OLDER",
+    help="Also write what changed since these results; left out: between the newest two runs of a machine in RESULTS.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(("html", "markdown")),
+    default="html",
+    show_default=True,
+    help="markdown: a summary on stdout, of the changes with --against.",
+)
 @json_option
-@click.pass_obj
-def report_command(output: Output, *, results: Path | None, reports: Path, title: str | None, json: bool) -> None:
-    """Write the HTML report and its figures.
+@click.pass_context
+def report_command(
+    ctx: click.Context,
+    /,
+    *,
+    results: Path | None,
+    reports: Path,
+    title: str | None,
+    against: Path | None,
+    kind: str,
+    json: bool,
+) -> None:
+    """Write the HTML report and its figures, or a summary in Markdown.
 
     RESULTS is a results folder; left out: ./results, else the baseline that comes
     with storebench.
     """
+    output = ctx.ensure_object(Output)
+    if kind == "markdown":
+        if json or was_given(ctx, "reports"):
+            raise UsageError(
+                f"--format markdown goes to stdout alone: leave out {'--json' if json else '-o'}, or write > FILE"
+            )
+        _say_markdown(output, results, against, title)
+        return
     from storebench.report.press import Press
 
     with Press(_spare_processors()) as press:
         frame, journal = load(output, results)
-        files = write_report(frame, journal, reports, title, press)
+        older = None if against is None else load(output, against)
+        changes, written = _write_changes((frame, journal), older, reports, press)
+        told = None if changes is None else changes.sentence
+        files = [*write_report(frame, journal, reports, title, press=press, changes=told), *written]
     if json:
-        output.json({"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)})
+        document = {"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)}
+        output.json(document | {"changes": {"page": str(written[0]), "sentence": told} if written else None})
     else:
         output.paragraph(f"Report of {count_text(len(frame))} rows: {files[0]}")
+        if written:
+            output.paragraph(f"What changed: {written[0]}. {told}.")
         output.paragraph(
             f"Its figures lie beside it in {count_text(len(files) - 1)} files (SVG, PNG, PDF). "
             "Open it in a browser; it needs no network."
@@ -114,16 +163,57 @@ def write_report(
     journal: JournalContent,
     folder: Path,
     title: str | None = None,
+    *,
     press: Press | None = None,
+    changes: str | None = None,
 ) -> list[Path]:
-    """Write the report; return its files, the page first."""
+    """Write the report, with a link to the page of changes where that says something; return its files, the page first."""
     from storebench.report import build_report
 
-    datasets, crops = journal.datasets.values(), journal.crops.values()
     files = build_report(
-        frame, journal.environments, folder, datasets=datasets, crops=crops, title=title, press=press
+        frame,
+        journal.environments,
+        folder,
+        datasets=journal.datasets.values(),
+        crops=journal.crops.values(),
+        imported=list(journal.imported.values()),
+        title=title,
+        press=press,
+        changes=changes,
     )
     return [files.index, *files.figures]
+
+
+def _write_changes(
+    results: Loaded, older: Loaded | None, folder: Path, press: Press
+) -> tuple[Changes | None, list[Path]]:
+    """Write the page of changes where there is something to compare; return its files, the page first."""
+    from storebench.report.changes import build_changes
+
+    changes = _changes(results, older)
+    if changes is None:
+        return None, []
+    files = build_changes(changes, folder, press=press)
+    return changes, [files.page, *files.figures]
+
+
+def _changes(results: Loaded, older: Loaded | None) -> Changes | None:
+    from storebench.report.changes import ResultSet, find_changes
+
+    before = None if older is None else ResultSet(frame=older[0], journal=older[1])
+    return find_changes(ResultSet(frame=results[0], journal=results[1]), before)
+
+
+def _say_markdown(output: Output, results: Path | None, against: Path | None, title: str | None) -> None:
+    """Write the summary, or what changed, to stdout."""
+    from storebench.report.markdown import changes_markdown, summary_markdown
+
+    frame, journal = load(output, results)
+    changes = None if against is None else _changes((frame, journal), load(output, against))
+    if changes is None:
+        output.say(summary_markdown(frame, journal.environments, title=title).rstrip("\n"))
+    else:
+        output.say(changes_markdown(changes, title=title).rstrip("\n"))
 
 
 def _spare_processors() -> int:

@@ -12,7 +12,6 @@ import pandas as pd
 from storebench.errors import ResultsError
 from storebench.records import Environment
 from storebench.report.changes.names import CaseName, case_names, cases_text
-from storebench.report.views import clean_frame
 from storebench.results.comparison import Comparison, compare_frames
 from storebench.results.journal import JournalContent
 from storebench.trends import Run, find_runs, in_order, newest_pair, without_repeats
@@ -24,7 +23,7 @@ VERDICTS: Final = ("slower", "faster", "undecided", "same")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultSet:
-    """A results folder: its tidy table, and what its journals know."""
+    """A results folder: its tidy table, as `load_results` gives it, and what its journals know."""
 
     frame: pd.DataFrame
     journal: JournalContent
@@ -181,7 +180,7 @@ def find_changes(results: ResultSet, older: ResultSet | None = None, *, margin: 
 
 
 def _runs(results: ResultSet) -> list[Run]:
-    return find_runs(clean_frame(results.frame), results.journal)
+    return find_runs(results.frame, results.journal)
 
 
 def _all(runs: Sequence[Run]) -> list[Run]:

@@ -47,16 +47,14 @@ def build_changes(changes: Changes, output_dir: Path, *, press: Press | None = N
     output_dir : Path
         Gets `changes.html` and `figures/`; made where it is not there.
     press : Press, optional
-        As for `build_report`.
+        Writes PNG and PDF; whoever gives one waits for it to finish.
     """
-    press = press or Press()
     studio = Studio(Path(output_dir) / "figures", press)
     with house_style():
         forests = list(forest.make(changes, studio))
         trends = list(history.make(changes, studio))
     page = Path(output_dir) / PAGE
     page.write_text(_page_text(changes, forests, trends), encoding="utf-8")
-    press.finish()
     return ChangesFiles(page=page, figures=tuple(studio.files))
 
 

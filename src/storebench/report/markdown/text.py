@@ -13,7 +13,7 @@ LONGEST_SENTENCE: Final = 1500
 
 def escaped(text: str, most: int = LONGEST_SENTENCE) -> str:
     """Return a text as Markdown that shows just it: every mark of punctuation that could mean something is escaped."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$@])", r"\\\1", _one_line(text, most))
+    return re.sub(r"([\\`*_\[\]<>#|~&$@])", r"\\\1", _one_line(text, most))
 
 
 def code(name: str) -> str:
