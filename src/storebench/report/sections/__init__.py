@@ -23,8 +23,11 @@ from storebench.report.sections import (
     levels,
     limits,
     lossy,
+    memory,
     padding,
     rates,
+    scaling_size,
+    scaling_threads,
     tradeoff,
 )
 
@@ -43,5 +46,8 @@ SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     cold_warm.make,
     durable.make,
     limits.make,
+    scaling_size.make,
+    scaling_threads.make,
+    memory.make,
 )
 """In the order of the page."""
