@@ -41,11 +41,12 @@ def imported_limits(imported: Sequence[Imported]) -> list[str]:
     if not imported:
         return []
     tools = " and ".join(sorted({one.tool for one in imported}))
-    said = [
+    unchecked = (
         f"{tools} measured the imported results: that what was read equals what was written, the state of the cache, and how "
         "many processes the samples come from were not checked by storebench. Intervals are worked out from the samples as if "
         "they were independent."
-    ]
+    )
+    said = [unchecked]
     given = sorted({name for one in imported for name in one.given})
     if given:
         said.append(f"Not in the imported files, and set by hand: {', '.join(given)}.")
