@@ -173,8 +173,14 @@ def limits(records: Sequence[Record]) -> list[str]:
         )
     if any((row["cache_shown"] or "").startswith("guest") for row in reads):
         said.append("“Guest-cold” pages were in no cache of this virtual machine; its host may have held them.")
-    if any(row["operation"] == "write" and row["durability"] != "durable" for row in ok):
+    ends = {row["durability"] for row in ok if row["operation"] == "write"}
+    if "returned" in ends:
         said.append("A write ends when the library's call returns; the data may not have reached the disk yet.")
+    if None in ends:
+        said.append(
+            "Of some writes it is not recorded whether they end when the library's call returns or when the data is on the "
+            "disk: a library that waits for the disk looks slower beside one that does not."
+        )
     noisy = next((row["noise"] for row in ok if row["noisy"] and row["noise"]), None)
     if noisy is not None:
         said.append(f"Rows marked “noisy” were measured on a machine too busy for times to repeat, the first: {noisy}.")
