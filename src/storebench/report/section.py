@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from storebench.advise.ranking import Answer
 from storebench.records import Crop
 from storebench.report.pictures import Picture
 from storebench.report.press import Press, figure_svg
@@ -33,11 +34,14 @@ class Story:
         Every row of the clean table; a record's `position` is its place in the page's table of all results.
     crops : sequence of Crop
         The small parts of images that measuring kept, before they were stored and after.
+    answer : Answer or None
+        Of the first view; None where nothing can be ranked.
     """
 
     views: Sequence[View]
     records: Sequence[Record]
     crops: Sequence[Crop] = ()
+    answer: Answer | None = None
 
     @property
     def view(self) -> View:
