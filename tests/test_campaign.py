@@ -108,11 +108,13 @@ def test_every_case_has_samples_of_separated_processes(finished) -> None:
     assert set(frame["dataset"]) == {"ct"}
 
 
-def test_asv_and_the_journal_hold_the_same_samples(finished) -> None:
+def test_asv_and_the_journal_hold_the_same_samples(finished, image: Image) -> None:
     plan, outcome = finished
     asv_path, journal = files_of(outcome)
     asv_rows = {(row.benchmark, row.params): row for row in read_asv_file(asv_path).rows}
-    entries = read_journal(journal).rows.values()
+    content = read_journal(journal)
+    assert set(content.crops.values()) == {image.crop}, "nothing was stored with loss"
+    entries = content.rows.values()
     assert len(entries) == plan.n_cases
     for entry in entries:
         kept = asv_rows[entry.benchmark, entry.params].samples
@@ -316,12 +318,12 @@ def test_a_case_without_a_sample_that_counts_is_a_failure_with_its_reason(
 
 
 def paired_plan(storage: Storage, image: Image, folder: Path) -> Plan:
-    """Three timed cases of two libraries, and what is counted of two others."""
+    """Three timed cases of two libraries, and what is counted of others, lossy ones among them."""
     workspace = Workspace(folder / "results", "lab", storage)
     plan = plan_campaign(
         workspace=workspace, tier="smoke", suites=("durable", "size"), image=image, engine="paired", passes=2
     )
-    names = ("SmokeNpyNumpyPlane__", "SmokeTiffTifffilePlane__")
+    names = ("SmokeNpyNumpyPlane__", "SmokeTiffTifffilePlane__", "SmokeJp2GlymurRates__")
     grids = tuple(grid for grid in plan.grids if grid.name.startswith(names))
     return dataclasses.replace(plan, grids=grids)
 
@@ -366,6 +368,10 @@ def test_the_paired_engine_goes_on_after_an_interruption_and_files_like_asv(
         assert row.engine == "paired"
     assert content.conditions[plan.environment.id]
     assert len(content.limits[plan.environment.id]) == 2, "of each start one"
+    lossy = {row.case.codec for row in (entry.row for entry in rows.values()) if row.max_abs_error}
+    assert len(lossy) == 5
+    assert {crop.codec for crop in content.crops.values()} == {None, *lossy}
+    assert {crop.sha256 for crop in content.crops.values()} == {image.record.sha256}
 
     benchmarks = read_benchmarks(plan.workspace.results / "benchmarks.json")
     asv_rows = {(row.benchmark, row.params): row for row in read_asv_file(asv_path, benchmarks).rows}

@@ -190,26 +190,28 @@ def _table(losses: Losses, shown: Sequence[_Shown]) -> Table:
 
 
 def _draw(original: NDArray, shown: Sequence[_Shown]) -> Figure:
-    """Draw the pictures for papers: on white, with a colour bar below each difference."""
-    figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
+    """Draw the pictures for papers: on white, one colour bar for all, whose ends each caption names."""
+    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
     grid = figure.subplots(2, 1 + len(shown), squeeze=False)
     low, high = grey_window(original)
     ends = [tuple(part / 255 for part in colour) for colour in (TOO_LOW, (255, 255, 255), TOO_HIGH)]
     colours = LinearSegmentedColormap.from_list("difference", ends)
-    pictures = [("Original", original), *((one.store.codec, one.decoded) for one in shown)]
-    for axes, (title, values) in zip(grid[0], pictures, strict=True):
-        axes.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-        axes.set_title(title)
-    for axes, one in zip(grid[1, 1:], shown, strict=True):
-        limit = one.limit or 1.0
-        drawn = axes.imshow(one.difference, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
-        axes.set_xlabel("\n".join(one.lines))
-        if one.limit > 0:
-            bar = figure.colorbar(drawn, ax=axes, location="bottom", ticks=[-limit, 0, limit], pad=0.02)
-            bar.ax.set_xticklabels([f"−{value_text(limit)}", "0", f"+{value_text(limit)}"])
     for axes in grid.flat:
         axes.grid(visible=False)
         axes.set_xticks([])
         axes.set_yticks([])
+        axes.spines[:].set_visible(True)
+    pictures = [("Original", original), *((one.store.codec, one.decoded) for one in shown)]
+    for axes, (title, values) in zip(grid[0], pictures, strict=True):
+        axes.imshow(values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        axes.set_title(title)
+    grid[0, 0].set_xlabel(f"black {value_text(low)}, white {value_text(high)}")
+    for axes, one in zip(grid[1, 1:], shown, strict=True):
+        share = one.difference / (one.limit or 1.0)
+        drawn = axes.imshow(share, cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
+        end = f"colours end at ±{value_text(one.limit)}" if one.limit > 0 else ""
+        axes.set_xlabel("\n".join([*one.lines, *([end] if end else [])]))
     grid[1, 0].axis("off")
+    bar = figure.colorbar(drawn, cax=grid[1, 0].inset_axes((0.08, 0.5, 0.84, 0.07)), orientation="horizontal")
+    bar.set_ticks([-1, 0, 1], labels=["too low", "equal", "too high"])
     return figure

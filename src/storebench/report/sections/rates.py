@@ -66,19 +66,24 @@ def _finding(losses: Losses, curves: dict[str, list[Store]]) -> str:
     return words if limit is None else f"Up to {ratio_text(limit)} : 1 nothing need be lost; {words}"
 
 
+def _named(losses: Losses, curves: dict[str, list[Store]]) -> list[tuple[str, Store]]:
+    """Return the smallest lossless store and all drawn ones, each with its library and chunks in words."""
+    limit = [(store.backend, store) for store in losses.lossless[:1]]
+    return [*limit, *((name, store) for name, stores in curves.items() for store in stores)]
+
+
 def _data(losses: Losses, curves: dict[str, list[Store]]) -> list[dict[str, object]]:
-    shown = [*losses.lossless[:1], *(store for stores in curves.values() for store in stores)]
-    names = ("compression_ratio", "psnr_db", "ssim", "rmse", "max_abs_error")
-    return [{"backend": one.backend, "codec": one.codec, **{name: one.row[name] for name in names}} for one in shown]
+    names = ("codec", "compression_ratio", "psnr_db", "ssim", "rmse", "max_abs_error")
+    return [{"store": name} | {key: one.row[key] for key in names} for name, one in _named(losses, curves)]
 
 
 def _table(losses: Losses, curves: dict[str, list[Store]]) -> Table:
     rows = []
-    for store in [*losses.lossless[:1], *(store for stores in curves.values() for store in stores)]:
+    for name, store in _named(losses, curves):
         row = store.row
         texts = [ratio_text(store.ratio), decibels_text(row["psnr_db"]), ratio_text(row["ssim"])]
         texts += [value_text(row["rmse"]), value_text(row["max_abs_error"])]
-        rows.append([Cell(text=store.codec, detail=store.backend), *(Cell(text=text) for text in texts)])
+        rows.append([Cell(text=store.codec, detail=name), *(Cell(text=text) for text in texts)])
     return Table(
         caption="The smallest lossless store, then the lossy ones; no PSNR: nothing differs",
         columns=["Codec", "Ratio", "PSNR", "SSIM", "RMSE", "Largest error"],
