@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -16,23 +15,25 @@ from storebench import __version__
 from storebench.analysis import verdict
 from storebench.records import Crop, DatasetRecord, Environment
 from storebench.report import figures, tables
+from storebench.report.imports import imported_blocks, imported_limits
 from storebench.report.press import Press
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
-from storebench.report.results_table import FILTERED_COLUMNS, TEXT_COLUMNS, Results, all_results
+from storebench.report.results_table import Results, all_results
 from storebench.report.section import Story, Studio
 from storebench.report.sections import SECTIONS
 from storebench.report.style import house_style
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
-from storebench.report.voxels import CHAPTER_CHUNKS, CHAPTER_REGION, CHAPTER_SHAPE, read_cost, voxel_svg
-from storebench.units import MISSING, count_text, shape_text
+from storebench.report.voxel_section import make_voxels
+from storebench.results.imported import Imported
+from storebench.units import count_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_ROWS: Final = 25
-STYLES: Final = ("page.css", "lossy.css")
-SCRIPTS: Final = ("results.js",)
+STYLES: Final = ("page.css", "lossy.css", "results.css", "voxels.css")
+SCRIPTS: Final = ("results.js", "points.js", "voxels.js")
 """Our own files in `static/`, put into the page one after another; each script stands in a function of its own."""
 STATIC_ROWS: Final = 600
 """Up to so many results are all in the HTML itself; of more only the first 25 are, the page's script has the rest."""
@@ -61,9 +62,10 @@ def build_report(
     *,
     datasets: Iterable[DatasetRecord] = (),
     crops: Iterable[Crop] = (),
+    imported: Sequence[Imported] = (),
     title: str | None = None,
-    changes: str | None = None,
     press: Press | None = None,
+    changes: str | None = None,
 ) -> ReportFiles:
     """Write the page and its figures.
 
@@ -79,12 +81,14 @@ def build_report(
         Their fingerprints are shown with the data.
     crops : iterable of Crop
         Small parts of the images, before they were stored and after.
+    imported : sequence of Imported
+        Where results of other tools come from.
     title : str, optional
         Heading of the page; without it the dataset's name makes one.
     press : Press, optional
+        Writes the figures' PNG and PDF files, beside this process where it has workers; without it this process does.
     changes : str, optional
         What the page of changes beside it says; links to it.
-        Writes the figures' PNG and PDF files, beside this process where it has workers; without it this process does.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def build_report(
     story = Story(views=views, records=records, crops=tuple(crops))
     with house_style():
         sections = [section for make in SECTIONS for section in make(story, studio)] if views else []
-        voxels = _voxels(studio)
+        voxels = make_voxels(story, studio)
     page = _fill(
         all_results(records),
         title=title or _title(views),
@@ -108,10 +112,10 @@ def build_report(
         verdicts=verdict_groups(verdict(shown), views),
         settings=_settings_tables(views),
         sections=sections,
-        provenance=provenance_blocks(records, environments, datasets),
+        provenance=[*provenance_blocks(records, environments, datasets), *imported_blocks(imported)],
+        limits=[*limits(records), *imported_limits(imported)],
         changes=changes,
-        limits=limits(records),
-        **voxels,
+        voxels=voxels,
     )
     index = Path(output_dir) / "index.html"
     index.write_text(page, encoding="utf-8")
@@ -129,8 +133,8 @@ def _fill(results: Results, **parts: Any) -> str:
         script=static_text(*SCRIPTS),
         heat_scale=figures.heat_scale(),
         results=results,
-        result_rows=[results.row(index) for index in range(n_static)],
-        text_columns=TEXT_COLUMNS,
+        result_rows=[(results.marks(index), results.row(index)) for index in range(n_static)],
+        number_places={place for place, column in enumerate(results.columns.values()) if column.is_number},
         count_line=f"{count_text(n_static)} of {count_text(results.n_rows)} rows",
         results_json=_results_json(results),
         **parts,
@@ -155,16 +159,8 @@ def static_text(*names: str) -> Markup:
 
 
 def _results_json(results: Results) -> Markup:
-    data = {
-        "n_rows": results.n_rows,
-        "missing": MISSING,
-        "text_columns": TEXT_COLUMNS,
-        "filtered": FILTERED_COLUMNS,
-        "columns": results.columns,
-    }
-    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     # inside <script> nothing but "<" can end the element or open a comment
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+    return Markup(results.json.replace("<", "\\u003c"))  # noqa: S704
 
 
 def _settings_tables(views: Sequence[View]) -> list[tables.Table]:
@@ -177,22 +173,3 @@ def _settings_tables(views: Sequence[View]) -> list[tables.Table]:
         short = tables.leading_rows(whole) if index == 0 else None
         made += [whole] if short is None else [short, whole]
     return made
-
-
-def _voxels(studio: Studio) -> dict[str, Any]:
-    costs = [read_cost(CHAPTER_SHAPE, chunk_shape, CHAPTER_REGION) for chunk_shape in CHAPTER_CHUNKS]
-    data = [
-        {
-            "chunks": shape_text(c.chunk_shape),
-            "chunks_touched": c.chunks,
-            "voxels_asked": c.asked,
-            "voxels_decoded": c.decoded,
-        }
-        for c in costs
-    ]
-    _, files = studio.save(figures.draw_voxels(costs), "voxels", costs[0].sentence, data)
-    pictures = [
-        {"cost": cost, "svg": Markup(voxel_svg(cost)), "chunks": shape_text(cost.chunk_shape)}  # noqa: S704
-        for cost in costs
-    ]
-    return {"voxels": pictures, "voxel_shape": shape_text(CHAPTER_SHAPE), "voxel_files": files}
