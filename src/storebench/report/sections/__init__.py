@@ -21,6 +21,7 @@ from storebench.report.sections import (
     durable,
     formats,
     levels,
+    libraries,
     limits,
     lossy,
     memory,
@@ -28,6 +29,7 @@ from storebench.report.sections import (
     rates,
     scaling_size,
     scaling_threads,
+    stacks,
     tradeoff,
 )
 
@@ -39,6 +41,8 @@ SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     chunk_bytes.make,
     padding.make,
     codec_speed.make,
+    stacks.make,
+    libraries.make,
     levels.make,
     binning.make,
     lossy.make,

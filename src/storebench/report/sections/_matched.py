@@ -1,0 +1,169 @@
+"""Two libraries on the same cases: which rows belong together, and what their ratio shows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from storebench.analysis import span
+from storebench.report.views import Record
+
+_SAME: Final = (
+    "machine", "dataset", "shape", "dtype", "seed", "format", "chunk_shape", "shard_shape", "codec", "operation", "pattern",
+    "n_levels", "stack_axis", "store", "cache", "durability", "threads",
+)  # fmt: skip
+"""What two rows of different libraries must have in common."""
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Side:
+    """Who did the work: a library in an environment.
+
+    Attributes
+    ----------
+    library : str
+        Its name; of another tool's results, where no library is named, the environment's.
+    environment_id, commit : str
+        Where it was measured; empty: not known.
+    """
+
+    library: str
+    environment_id: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One case done by two libraries.
+
+    Attributes
+    ----------
+    first, second : Record
+        The rows.
+    """
+
+    first: Record
+    second: Record
+
+    @property
+    def ratio(self) -> float:
+        """Time of the second ÷ time of the first: above 1 the first is faster."""
+        return float(self.second["median_s"] / self.first["median_s"])
+
+    @property
+    def shown(self) -> bool:
+        """Whether the intervals are apart."""
+        (first_low, first_high), (second_low, second_high) = span(self.first), span(self.second)
+        return first_high < second_low or second_high < first_low
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """In how many matched cases each of two is faster, and in how many of these it is shown."""
+
+    n: int
+    first: int
+    first_shown: int
+    second: int
+    second_shown: int
+    median_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two libraries, and every case that both did on one machine.
+
+    Attributes
+    ----------
+    first, second : Side
+        The first is faster in more cases.
+    matches : sequence of Match
+        One or more.
+    """
+
+    first: Side
+    second: Side
+    matches: Sequence[Match]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The two in words."""
+        return self.first.library, self.second.library
+
+
+def tally(matches: Sequence[Match]) -> Tally:
+    """Count matches."""
+    ratios = sorted(match.ratio for match in matches)
+    middle = len(ratios) // 2
+    return Tally(
+        n=len(matches),
+        first=sum(ratio > 1 for ratio in ratios),
+        first_shown=sum(match.ratio > 1 and match.shown for match in matches),
+        second=sum(ratio < 1 for ratio in ratios),
+        second_shown=sum(match.ratio < 1 and match.shown for match in matches),
+        # of logarithms, so that it turns over with the two sides
+        median_ratio=ratios[middle] if len(ratios) % 2 else (ratios[middle - 1] * ratios[middle]) ** 0.5,
+    )
+
+
+def matched_pairs(records: Iterable[Record], *, most: int, least: int) -> list[Pair]:
+    """Return the pairs of libraries with the most cases in common, never across machines.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        All rows.
+    most : int
+        Pairs at most.
+    least : int
+        Cases that a pair must have in common.
+    """
+    cases: dict[Key, dict[Side, Record]] = {}
+    for row in records:
+        side = _side(row)
+        if side is not None and row["status"] == "ok" and row["median_s"] is not None and row["median_s"] > 0:
+            cases.setdefault(_key(row), {}).setdefault(side, row)
+    found: dict[tuple[Side, Side], list[Match]] = {}
+    for rows in cases.values():
+        for first, second in itertools.combinations(sorted(rows), 2):
+            if _comparable(first, second, rows):
+                found.setdefault((first, second), []).append(Match(first=rows[first], second=rows[second]))
+    enough = [(sides, matches) for sides, matches in found.items() if len(matches) >= least]
+    enough.sort(key=lambda item: (-len(item[1]), item[0]))
+    return [_pair(first, second, matches) for (first, second), matches in enough[:most]]
+
+
+def _side(row: Record) -> Side | None:
+    """Return who did a row; None where nothing says so, or the machine is not known."""
+    backend = row["backend"] or ""
+    library = row["library"] or backend.partition("-")[2] or (None if backend else row["environment"])
+    if library is None or row["machine"] is None:
+        return None
+    return Side(library, row["environment_id"] or "", row["commit"] or "")
+
+
+def _key(row: Record) -> Key:
+    """Return what is equal for rows of one case. Another tool's cases may differ in what no column holds: their name tells."""
+    return (*(row[name] for name in _SAME), None if row["backend"] else row["case_id"])
+
+
+def _comparable(first: Side, second: Side, rows: dict[Side, Record]) -> bool:
+    """Tell whether two sides are two libraries: of one environment, or of two that another tool measured.
+
+    Versions of one library are compared over commits, on the page of changes.
+    """
+    if first.library == second.library:
+        return False
+    return first.environment_id == second.environment_id or not (rows[first]["backend"] or rows[second]["backend"])
+
+
+def _pair(first: Side, second: Side, matches: Sequence[Match]) -> Pair:
+    """Return a pair with the one before that is faster in more cases."""
+    if sum(match.ratio > 1 for match in matches) * 2 >= len(matches):
+        return Pair(first=first, second=second, matches=matches)
+    turned = [Match(first=match.second, second=match.first) for match in matches]
+    return Pair(first=second, second=first, matches=turned)
