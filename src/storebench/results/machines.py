@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_NOISE: Final = re.compile(r"\((r|tm)\)|\b(cpu|processor)\b|\b\d+(st|nd|rd|th) gen\b|\b\d+-core\b|\bw/.*|@.*")
+"""What stands in processors' names beside maker and model."""
 
 
 def machine_name(facts: Mapping[str, Any]) -> str | None:
@@ -20,8 +23,8 @@ def machine_name(facts: Mapping[str, Any]) -> str | None:
     str or None
         None where the processor is not known: two such machines must not be taken for one.
     """
-    cpu = re.sub(r"\((r|tm)\)|\b(cpu|processor)\b|@.*", " ", str(facts.get("cpu") or "").lower())
-    words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", cpu)[:3]
+    cpu = _NOISE.sub(" ", str(facts.get("cpu") or "").lower())
+    words = re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", cpu)[:4]
     if not words:
         return None
     count = facts.get("n_cpu")
