@@ -1,4 +1,4 @@
-"""What the figures share: width, thinning, legends, points that know their row; and the voxel pictures for papers."""
+"""What the figures share: width, thinning, legends, points that know their row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -15,19 +14,11 @@ from matplotlib.lines import Line2D
 from storebench.report.style import MARKERS, PAPER, SERIES, SIZES
 from storebench.report.tables import HEAT_LIMITS
 from storebench.report.views import Record
-from storebench.report.voxels import ReadCost, Role, voxel_pieces
 from storebench.units import times_text
 
 WIDTH = 10.4  # inches: 749 points, close to the page's own pixels, so that text keeps its size
 MOST_POINTS = 600
 """Of one figure: at about 70 bytes a point more would not fit into 60 kB."""
-_VOXELS: dict[Role, dict[str, Any]] = {
-    "image": {"facecolor": "#f4f6f8", "edgecolor": "#57606a", "linewidth": 0.6},
-    "grid": {"color": "#57606a", "linewidth": 0.25, "alpha": 0.65},
-    "decoded": {"facecolor": "#d9860f61", "edgecolor": "#8a5200", "linewidth": 0.7},
-    "decoded-grid": {"color": "#8a5200", "linewidth": 0.45},
-    "asked": {"facecolor": "#b3261e", "edgecolor": "#4d0f0b", "linewidth": 0.5, "color": "#4d0f0b"},
-}
 T = TypeVar("T")
 
 
@@ -107,26 +98,6 @@ class Points:
         self.draw(
             axes, points, **({"marker": MARKERS[index], "color": SERIES[index], "markersize": SIZES[index]} | style)
         )
-
-
-def draw_voxels(costs: Sequence[ReadCost]) -> Figure:
-    """Draw the isometric chunk pictures beside each other, for papers (the page has its own SVG)."""
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-    for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False).flat, costs, strict=True):
-        for order, piece in enumerate(voxel_pieces(cost.shape, cost.chunk_shape, cost.region)):
-            style = dict(_VOXELS[piece.role])
-            if piece.closed:
-                style.pop("color", None)
-                axes.add_collection(PolyCollection([piece.points], zorder=2 + order / 1000, **style))
-            else:
-                line = {"colors": style["color"], "linewidths": style["linewidth"], "alpha": style.get("alpha")}
-                axes.add_collection(LineCollection([piece.points], zorder=2 + order / 1000, **line))
-        axes.autoscale_view()
-        axes.invert_yaxis()
-        axes.set_aspect("equal")
-        axes.axis("off")
-        axes.set_title(f"{cost.asked} voxels asked, {cost.decoded} decoded ({cost.chunks} chunks)")
-    return figure
 
 
 def heat_scale() -> list[str]:
