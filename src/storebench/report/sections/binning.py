@@ -73,7 +73,7 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         short="Smaller levels",
         finding=finding,
         about=(
-            "Each level holds the means of blocks of the one before, here drawn at the same size: what a viewer shows while it is "
+            "Each level holds the means of ever larger blocks, here drawn at the same size: what a viewer shows while it is "
             f"zoomed out.{flat if len(levels[0].shape) > 2 else ''} Bytes are those of the whole image, uncompressed. "
             f"{view_text(view)}."
         ),
@@ -164,7 +164,7 @@ def _table(levels: Sequence[_Level]) -> Table:
 
 def _draw(levels: Sequence[_Level]) -> Figure:
     """Draw the pictures beside each other for papers."""
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.5), layout="compressed")
     low, high = grey_window(levels[0].values)
     for axes, level in zip(figure.subplots(1, len(levels), squeeze=False)[0], levels, strict=True):
         axes.imshow(level.values, cmap="gray", vmin=low, vmax=high, interpolation="nearest")

@@ -191,7 +191,7 @@ def _table(losses: Losses, shown: Sequence[_Shown]) -> Table:
 
 def _draw(original: NDArray, shown: Sequence[_Shown]) -> Figure:
     """Draw the pictures for papers: on white, one colour bar for all, whose ends each caption names."""
-    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.2), layout="compressed")
     grid = figure.subplots(2, 1 + len(shown), squeeze=False)
     low, high = grey_window(original)
     ends = [tuple(part / 255 for part in colour) for colour in (TOO_LOW, (255, 255, 255), TOO_HIGH)]
