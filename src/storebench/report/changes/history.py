@@ -70,6 +70,7 @@ def environment_marks(changes: Changes) -> list[Mark]:
     """Return where a run was measured with other libraries, or other facts of the machine, than the run before on that machine."""
     last: dict[str | None, dict[str, str]] = {}
     marks: list[Mark] = []
+    several = len({run.machine for run in changes.history}) > 1
     for position, run in enumerate(changes.history):
         facts = {**software(run, changes.environments), **hardware(run, changes.environments)}
         before = last.get(run.machine)
@@ -77,7 +78,8 @@ def environment_marks(changes: Changes) -> list[Mark]:
         if text:
             number = len(marks)
             letter = _LETTERS[number] if number < len(_LETTERS) else f"{number + 1}"
-            marks.append(Mark(letter=letter, position=position, text=text))
+            where = f"{run.machine or 'unnamed machine'}: " if several else ""
+            marks.append(Mark(letter=letter, position=position, text=where + text))
         last[run.machine] = facts
     return marks
 
@@ -111,8 +113,8 @@ def _finding(changes: Changes, trends: Sequence[Trend], found: Sequence[_Change]
     where = runs[first.point.position]
     machine = f" on {where.machine}" if where.machine else ""
     return (
-        f"{count_text(n_changed)} of {cases_text(long_enough)} changed level on the way; the furthest, by "
-        f"{change_text(first.point.ratio)}, {changes.name(first.case_id).line} at {where.name}{machine}"
+        f"{count_text(n_changed)} of {cases_text(long_enough)} changed level on the way, the furthest by "
+        f"{change_text(first.point.ratio)} at {where.name}{machine} ({changes.name(first.case_id).title})"
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from storebench.errors import ResultsError
 from storebench.records import Environment
-from storebench.report.changes.names import CaseName, case_names, cases_text
+from storebench.report.changes.names import CaseName, case_names, cases_text, metric_text
 from storebench.results.comparison import Comparison, compare_frames
 from storebench.results.journal import JournalContent
 from storebench.trends import Run, find_runs, in_order, newest_pair, without_repeats
@@ -104,7 +104,7 @@ class Changes:
         """Which exact counts changed; they do not depend on the machine."""
         if self.comparison is None:
             return ""
-        known = ", ".join(name.replace("_", " ") for name in self.comparison.counted)
+        known = ", ".join(map(metric_text, self.comparison.counted))
         if not known:
             return "No counts of requests, bytes or files are known on both sides."
         changed: dict[str, int] = {}
@@ -113,8 +113,7 @@ class Changes:
         if not changed:
             return f"Counts, compared exactly, are all equal: {known}."
         listed = ", ".join(
-            f"{name.replace('_', ' ')} in {cases_text(count)}"
-            for name, count in sorted(changed.items(), key=_most_first)
+            f"{metric_text(name)} in {cases_text(count)}" for name, count in sorted(changed.items(), key=_most_first)
         )
         return f"Counts, compared exactly, changed: {listed}."
 

@@ -65,3 +65,8 @@ def _name(case_id: str, operation: str | None, pattern: str | None, common: str)
 def cases_text(n: int) -> str:
     """Write a number of cases."""
     return "1 case" if n == 1 else f"{count_text(n)} cases"
+
+
+def metric_text(name: str) -> str:
+    """Write a count's column for people: "n_files" as "files"."""
+    return name.removeprefix("n_").replace("_", " ")

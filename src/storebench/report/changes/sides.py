@@ -100,7 +100,7 @@ def noise_sentences(changes: Changes) -> list[str]:
     widths = [row["ratio_high"] / row["ratio_low"] for row in rows if row["ratio_low"]]
     if widths:
         half = statistics.median(widths) ** 0.5 - 1
-        said.append(f"The middle one of its intervals is ± {percent_text(half)} wide; smaller changes are not seen.")
+        said.append(f"The middle one of the intervals is ± {percent_text(half)} wide; smaller changes are not seen.")
     few = len(rows) - len(widths)
     if few:
         said.append(f"No interval: {cases_text(few)} with fewer than five samples on a side.")
@@ -134,14 +134,16 @@ def sides_tables(changes: Changes) -> list[Table]:
     differing = differences(*facts)
     same = [(name, value) for name, value in facts[1].items() if facts[0].get(name) == value]
     about: list[Difference] = [(name, *map(read, runs)) for name, read in _ABOUT.items()]  # type: ignore[misc]
-    columns = ["", "Older", "Newer"]
+    columns = ["Fact", "Older", "Newer"]
     rows = [[Cell(text=name, mark="differs"), Cell(text=old), Cell(text=new)] for name, old, new in differing]
     rows += [[Cell(text=name), Cell(text=old), Cell(text=new)] for name, old, new in about]
     tables = [Table(caption="The two sides; what differs first", columns=columns, rows=rows)]
     if same:
         shared = [[Cell(text=name), Cell(text=value)] for name, value in same]
         tables.append(
-            Table(caption=f"The same on both sides: {count_text(len(same))} facts", columns=["", "Both"], rows=shared)
+            Table(
+                caption=f"The same on both sides: {count_text(len(same))} facts", columns=["Fact", "Both"], rows=shared
+            )
         )
     return tables
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from storebench.report.changes.model import VERDICTS, Changes
-from storebench.report.changes.names import CaseName, cases_text
+from storebench.report.changes.names import CaseName, cases_text, metric_text
 from storebench.report.tables import Cell, Table
 from storebench.units import (
     MISSING,
@@ -115,12 +115,8 @@ def _count_changes(changes: Changes) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _counts_cell(changed: Sequence[Mapping[str, Any]]) -> Cell:
-    texts = [f"{_metric(change['metric'])} {_from_to(change)}" for change in changed]
+    texts = [f"{metric_text(change['metric'])} {_from_to(change)}" for change in changed]
     return Cell(text=texts[0] if texts else "equal", detail="; ".join(texts[1:]))
-
-
-def _metric(name: str) -> str:
-    return name.replace("_", " ").removesuffix(" bytes")
 
 
 def _from_to(change: Mapping[str, Any]) -> str:
@@ -135,7 +131,7 @@ def counts_table(changes: Changes) -> Table | None:
     rows = [
         [
             name_cell(changes.name(change["case_id"])),
-            Cell(text=change["metric"].replace("_", " ")),
+            Cell(text=metric_text(change["metric"])),
             *(Cell(text=exact_text(change[side], change["metric"])) for side in "ab"),
             Cell(text=change_text(change["b"] / change["a"] if change["a"] else None)),
         ]

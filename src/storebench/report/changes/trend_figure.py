@@ -158,7 +158,7 @@ def _write_key(figure: Figure, marks: Sequence[Mark]) -> None:
     """Say below the panels what each letter is."""
     if not marks:
         return
-    named = [f"{mark.letter}  {_cut(mark.text, _KEY_CHARACTERS)}" for mark in marks[:MOST_NAMED]]
+    named = [f"{mark.letter}: {_cut(mark.text, _KEY_CHARACTERS)}" for mark in marks[:MOST_NAMED]]
     if len(marks) > MOST_NAMED:
         named.append(f"and {count_text(len(marks) - MOST_NAMED)} more changes of the environment")
     lines = [part for text in named for part in textwrap.wrap(text, int(WIDTH * 13), subsequent_indent="    ")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from storebench.report.changes.model import Changes
+from storebench.report.changes.names import metric_text
 from storebench.report.changes.sides import differences_text, headline, noise_sentences, software_differences
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
 from storebench.units import MISSING, change_interval_text, change_text, count_text, exact_text, seconds_text
@@ -45,7 +46,7 @@ def _counts(changes: Changes) -> list[str]:
     rows = [
         [
             code(changes.name(change["case_id"]).line),
-            escaped(change["metric"].replace("_", " ")),
+            escaped(metric_text(change["metric"])),
             *(exact_text(change[side], change["metric"]) for side in "ab"),
         ]
         for change in every[:MOST_COUNTS]
