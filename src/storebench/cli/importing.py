@@ -150,7 +150,10 @@ def _say(output: Output, fact: Mapping[str, Any]) -> None:
     machine = fact["machine"] or "a machine that it does not name (--machine)"
     output.paragraph(f"Measured on {machine}{_on(fact)}.")
     if fact["n_left_out"]:
-        output.paragraph(f"Left out: {count_text(fact['n_left_out'])} results that are no times.")
+        n = fact["n_left_out"]
+        output.paragraph(
+            f"Left out: {'1 result that is no time' if n == 1 else f'{count_text(n)} results that are no times'}."
+        )
     if fact["set"]:
         output.paragraph(f"Set by hand: {', '.join(_setting(column, value) for column, value in fact['set'].items())}.")
     if fact["missing"]:
