@@ -37,9 +37,9 @@ _MOST_LAYOUTS: Final = 24
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
-    """Yield the section; nothing where no setting was measured with two chunk shapes, or nothing was counted."""
+    """Yield the section; nothing where no part of the image was read with two chunk shapes, or nothing was counted."""
     chart = chunk_chart(story.view)
-    if chart is None or not any(_amplification(row) for s in chart.settings for row in s.reads.values()):
+    if chart is None or not any(_amplification(s.reads[p]) for s in chart.settings for p in s.reads if p != "whole"):
         return
     data = [
         {
@@ -94,7 +94,7 @@ def _finding(chart: ChunkChart) -> str:
 
 def _draw(chart: ChunkChart, settings: Sequence[Setting], points: Points) -> Figure:
     """Draw voxels decoded, bytes fetched and measured time side by side, by chunk shape and pattern."""
-    patterns = [name for name in chart.patterns if name != "whole"][: len(MARKERS)] or list(chart.patterns)
+    patterns = [name for name in chart.patterns if name != "whole"][: len(MARKERS)]
     panels = [
         panel
         for panel in (

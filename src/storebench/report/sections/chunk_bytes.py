@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from storebench.advise.words import listed
 from storebench.report.charts import terms_text
 from storebench.report.figures import (
     MOST_POINTS,
@@ -74,18 +75,12 @@ def _finding(panels: Sequence[SizePanel], family: ChunkFamily, scale: Scale) -> 
     common = set.intersection(*(set(panel.best) for panel in contests))
     if common:
         best = scale.range_text([contests[0].best[layout] for layout in common])
-        tasks = _listed([panel.words for panel in contests])
+        tasks = listed((panel.words for panel in contests), most=3)
         return (
             f"Chunks of {best} are not shown to be slower than others for {tasks} ({tried} tried with {family.label})"
         )
     parts = [f"{scale.range_text([*panel.best.values()])} for {panel.words}" for panel in contests if panel.shows]
-    return f"The best chunk size depends on the task: {_listed(parts)}"
-
-
-def _listed(texts: Sequence[str], most: int = 3) -> str:
-    if len(texts) > most:
-        return f"{', '.join(texts[:most])} and {len(texts) - most} more"
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+    return f"The best chunk size depends on the task: {listed(parts, most=3)}"
 
 
 def _draw(panels: Sequence[SizePanel], families: Sequence[ChunkFamily], points: Points, scale: Scale) -> Figure:

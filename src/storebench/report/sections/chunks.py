@@ -60,7 +60,12 @@ def _finding(chart: ChunkChart) -> str:
     if len(winners) == len(chart.settings):
         return "No chunk shape is shown to be slower than another in any access pattern"
     if winners:
-        return f"Chunks of {' or '.join(winners[:3])} are not shown to be slower than others in any access pattern"
+        which = (
+            f"Chunks of {' or '.join(winners)}"
+            if len(winners) < 4
+            else f"{len(winners)} of {len(chart.settings)} chunk shapes, {winners[0]} to {winners[-1]},"
+        )
+        return f"{which} are not shown to be slower than others in any access pattern"
     worst = max((chart.times_best(s, p) or 1.0, s.layout_text, p) for s in chart.settings for p in chart.patterns)
     return (
         "No chunk shape wins every access pattern: the wrong one costs up to "

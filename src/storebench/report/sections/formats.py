@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from storebench.advise.words import listed
 from storebench.report.charts import MOST_PATTERNS, pattern_text, terms_text
 from storebench.report.figures import MOST_POINTS, Points, bounds, legend_above, panel_grid, segments, thinned
 from storebench.report.section import Section, Story, Studio
@@ -105,7 +106,9 @@ def _panels(view: View) -> list[_Panel]:
             groups.setdefault(setting.backend, []).append(setting)
         equals = view.equals(group[0].reads[pattern] for group in groups.values() if not group[0].standing)
         panels.append(_Panel(pattern=pattern, by_backend=groups, equals=equals))
-    return panels
+    # what few formats were read by compares little, and is empty for all others
+    most = max((len(panel.by_backend) for panel in panels), default=0)
+    return [panel for panel in panels if len(panel.by_backend) * 3 >= most]
 
 
 def _finding(panels: Sequence[_Panel]) -> str:
@@ -126,7 +129,9 @@ def _finding(panels: Sequence[_Panel]) -> str:
     if alone == wins:
         return f"No format wins every access pattern: {first} is fastest for {wins} of {n_contests}"
     level = sorted(name for name, count in leading.items() if count == wins)
-    names = ", ".join(level[:4]) + (f" and {len(level) - 4} more" if len(level) > 4 else "")
+    names = listed(level, most=4)
+    if n_contests == 1:
+        return f"No format is shown to be fastest for {pattern_text(contests[0].pattern)}: {names} lead"
     verb = "leads or ties" if len(level) == 1 else "lead or tie"
     return f"No single format is fastest: {names} {verb} in {wins} of {n_contests} access patterns"
 
@@ -134,7 +139,8 @@ def _finding(panels: Sequence[_Panel]) -> str:
 def _draw(panels: Sequence[_Panel], backends: Sequence[str], points: Points) -> Figure:
     """Draw the time of each access pattern by backend: small multiples, log scale."""
     height = 0.72 + 0.2 * len(backends)
-    figure, grid = panel_grid(len(panels), columns=4, row_height=height, sharey=True)
+    columns = 3 if len(panels) in (3, 5, 6) else 4
+    figure, grid = panel_grid(len(panels), columns=columns, row_height=height, sharey=True)
     for axes, panel in zip(grid, panels, strict=True):
         _draw_panel(axes, panel, backends, points, MOST_POINTS // len(panels))
     styles = (_FIRST, _RANKED, _STANDING, _OTHERS)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from storebench.advise.words import listed
 from storebench.analysis import span
 from storebench.report.charts import pattern_text, terms_text
 from storebench.report.figures import Points, bounds, legend_above, panel_grid, segments
@@ -134,17 +135,11 @@ def _finding(stacked: _Group, chunked: _Group, patterns: Sequence[str]) -> str:
             contests.append(_Contest(task=words, ratio=stack["median_s"] / chunk["median_s"], shown=shown))
     faster = [f"{c.task} ({times_text(1 / c.ratio)})" for c in contests if c.shown and c.ratio < 1]
     slower = sorted((c for c in contests if c.shown and c.ratio > 1), key=lambda c: -c.ratio)
-    parts = [f"faster at {_listed(faster)}"] if faster else []
-    parts += [f"slower at {_listed([f'{c.task} ({times_text(c.ratio)})' for c in slower])}"] if slower else []
+    parts = [f"faster at {listed(faster)}"] if faster else []
+    parts += [f"slower at {listed((f'{c.task} ({times_text(c.ratio)})' for c in slower), most=3)}"] if slower else []
     if not parts:
         return "Stacks of 2-D files are not shown to be faster or slower than chunked formats at anything"
     return f"Stacks of 2-D files are {', and '.join(parts)} than chunked formats"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    if len(texts) > 3:
-        return f"{', '.join(texts[:2])} and {len(texts) - 2} more"
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def _draw(settings: Sequence[Setting], patterns: Sequence[str], points: Points) -> Figure:

@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from storebench.advise.candidates import costs_of
+from storebench.advise.scoring import read_mix
+from storebench.advise.words import listed
 from storebench.analysis import pareto_front
-from storebench.report.charts import CodecFamilies, codec_families, terms_text
+from storebench.report.charts import CodecFamilies, codec_families, pattern_text, terms_text
 from storebench.report.figures import MOST_POINTS, WIDTH, Points, bounds, legend_above, segments, series_handle, thinned
 from storebench.report.section import Section, Story, Studio
-from storebench.report.style import INK, SERIES, log_axis
+from storebench.report.style import INK, MUTED, PAPER, SERIES, log_axis
 from storebench.report.tables import Cell, Table, time_cell
-from storebench.report.views import Record, Setting, View
-from storebench.units import bytes_text, ratio_axis_text, ratio_text, seconds_axis_text
+from storebench.report.views import Record, Setting
+from storebench.units import bytes_text, percent_text, ratio_axis_text, ratio_text, seconds_axis_text, seconds_text
 
-_MOST_BARS = 120
+_MOST_BARS: Final = 120
 """Of a panel: intervals of more points hide the points."""
+_MOST_ROWS: Final = 60
+_LOSSY: Final[dict[str, Any]] = {"markerfacecolor": PAPER, "markeredgewidth": 1.1}
+_RING: Final[dict[str, Any]] = {
+    "linestyle": "", "marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.4,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """One setting.
+
+    Attributes
+    ----------
+    setting : Setting
+        Which one.
+    ratio : float
+        Compression ratio.
+    time_s : float
+        Median, or the mean of several reads' medians.
+    row : Record
+        That holds the time; of a mean the row of the read that counts most.
+    is_mean : bool
+        Whether the time is a mean: then the row's interval is not its own.
+    """
+
+    setting: Setting
+    ratio: float
+    time_s: float
+    row: Record
+    is_mean: bool = False
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Interval of the time, seconds; the time itself where there is none."""
+        return (self.time_s, self.time_s) if self.is_mean else bounds(self.row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,39 +70,52 @@ class _Panel:
     ----------
     label : str
         Which time.
-    points : sequence of (Setting, Record)
-        Settings with the row that holds the time, the fastest first.
-    front : set of int
-        Positions of the rows of the lossless settings that no other lossless one beats on both.
+    points : sequence of _Point
+        The fastest first.
+    front : set of str
+        Labels of the lossless settings that no other lossless one beats on both.
     """
 
     label: str
-    points: Sequence[tuple[Setting, Record]]
-    front: set[int]
+    points: Sequence[_Point]
+    front: set[str]
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
     """Yield the section; nothing where no setting has both a time and a ratio."""
-    view = story.view
-    panels = _panels(view)
+    view, weights = story.view, _weights(story)
+    panels = [
+        panel
+        for panel in (
+            _panel("Write, whole image", [_written(setting) for setting in view.settings]),
+            _panel(f"Read, {_mix_text(weights)}", _read_points(story, weights)),
+        )
+        if panel is not None
+    ]
     if not panels:
         return
     data = [
         {
             "panel": panel.label,
-            "setting": setting.label,
-            "compression_ratio": setting.fact("compression_ratio"),
-            "median_s": row["median_s"],
-            "ci95_low_s": row["ci95_low_s"],
-            "ci95_high_s": row["ci95_high_s"],
-            "on_front": row["position"] in panel.front,
+            "setting": point.setting.label,
+            "compression_ratio": point.ratio,
+            "median_s": point.time_s,
+            "ci95_low_s": None if point.is_mean else point.row["ci95_low_s"],
+            "ci95_high_s": None if point.is_mean else point.row["ci95_high_s"],
+            "on_front": point.setting.label in panel.front,
+            "is_answer": point.setting.label == _winner(story),
         }
         for panel in panels
-        for setting, row in panel.points
+        for point in panel.points
     ]
-    finding, points = _finding(panels), Points()
-    svg, files = studio.save(_draw(panels, points), "tradeoff", finding, data, groups=list(points.rows))
-    about = "One point is one setting. Up is smaller, left is faster; the line joins what no other setting beats."
+    fronts, points = _fronts(panels), Points()
+    bare = f"Lossless settings that no other beats on both size and time: {fronts}"
+    finding = bare if story.answer is None else story.answer.finding
+    svg, files = studio.save(_draw(panels, _winner(story), points), "tradeoff", finding, data, groups=list(points.rows))
+    about = (
+        "One point is one setting. Up is smaller, left is faster; the line joins what no other lossless setting beats on both "
+        f"({fronts}).{f' A read is the mean of the mix: {_shares_text(weights)}.' if len(weights) > 1 else ''}"
+    )
     yield Section(
         name="tradeoff",
         short="Size against time",
@@ -75,67 +128,114 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     )
 
 
-def _panels(view: View) -> list[_Panel]:
-    reads = next(iter(view.patterns), None)
-    panels = [
-        _panel("Write, whole image", [(s, s.write) for s in view.settings]),
-        _panel(f"Read, {reads}", [(s, s.reads.get(reads or "")) for s in view.settings]),
-    ]
-    return [panel for panel in panels if panel is not None]
+def _winner(story: Story) -> str | None:
+    """Return the label of the answer's first setting: what stands at the top of the page is ringed here."""
+    return None if story.answer is None else story.answer.first.label
 
 
-def _panel(label: str, rows: Sequence[tuple[Setting, Record | None]]) -> _Panel | None:
-    points = [(s, row) for s, row in rows if row is not None and (s.fact("compression_ratio") or 0) > 0]
-    points.sort(key=lambda point: (point[1]["median_s"], point[0].label))
+def _weights(story: Story) -> dict[str, float]:
+    """Return the mix of reads that the answer weighs; without one the first access pattern alone."""
+    if story.answer is not None and any(story.answer.priorities.reads.values()):
+        return {name: weight for name, weight in story.answer.priorities.reads.items() if weight > 0}
+    return dict.fromkeys(story.view.patterns[:1], 1.0)
+
+
+def _mix_text(weights: Mapping[str, float]) -> str:
+    return f"mean of {len(weights)} patterns" if len(weights) > 1 else pattern_text(next(iter(weights), ""))
+
+
+def _shares_text(weights: Mapping[str, float]) -> str:
+    """Name the patterns of a mix; their shares too where they differ."""
+    total = sum(weights.values())
+    if len(set(weights.values())) == 1:
+        return f"{listed(map(pattern_text, weights))} alike"
+    return listed(f"{percent_text(weight / total)} {pattern_text(name)}" for name, weight in weights.items())
+
+
+def _written(setting: Setting) -> _Point | None:
+    return _point(setting, setting.write)
+
+
+def _point(setting: Setting, row: Record | None, mean_s: float | None = None) -> _Point | None:
+    ratio = setting.fact("compression_ratio") or 0
+    if row is None or ratio <= 0:
+        return None
+    time_s = row["median_s"] if mean_s is None else mean_s
+    return _Point(setting=setting, ratio=ratio, time_s=time_s, row=row, is_mean=mean_s is not None)
+
+
+def _read_points(story: Story, weights: Mapping[str, float]) -> list[_Point | None]:
+    """Return the settings by the time of one pattern, or by the mean that the answer ranks by."""
+    settings = story.view.settings
+    if story.answer is None or len(weights) == 1:
+        return [_point(s, s.reads.get(name)) for name in weights for s in settings]
+    most = max(weights, key=lambda name: weights[name])
+    candidates = story.answer.candidates
+    means = read_mix(costs_of(candidates, weights), weights)
+    known = {c.label: float(mean) for c, mean in zip(candidates, means, strict=True) if math.isfinite(mean)}
+    return [_point(s, s.reads.get(most), known[s.label]) for s in settings if s.label in known]
+
+
+def _panel(label: str, found: Iterable[_Point | None]) -> _Panel | None:
+    points = sorted((point for point in found if point is not None), key=lambda p: (p.time_s, p.setting.label))
     if not points:
         return None
-    lossless = [(s, row) for s, row in points if s.standing != "lossy"]
-    front = pareto_front([row["median_s"] for _, row in lossless], [s.fact("compression_ratio") for s, _ in lossless])
-    return _Panel(label=label, points=points, front={lossless[index][1]["position"] for index in front})
+    lossless = [point for point in points if point.setting.standing != "lossy"]
+    front = pareto_front([point.time_s for point in lossless], [point.ratio for point in lossless])
+    return _Panel(label=label, points=points, front={lossless[index].setting.label for index in front})
 
 
-def _finding(panels: Sequence[_Panel]) -> str:
-    counted = [(panel, sum(setting.standing != "lossy" for setting, _ in panel.points)) for panel in panels]
-    words = [f"{len(panel.front)} of {count} for the {panel.label.split(',')[0].lower()}" for panel, count in counted]
-    return "Lossless settings that no other beats on both size and time: " + ", ".join(words)
+def _fronts(panels: Sequence[_Panel]) -> str:
+    counted = [(panel, sum(point.setting.standing != "lossy" for point in panel.points)) for panel in panels]
+    return ", ".join(
+        f"{len(panel.front)} of {count} for the {panel.label.split(',')[0].lower()}" for panel, count in counted
+    )
 
 
-def _draw(panels: Sequence[_Panel], points: Points) -> Figure:
+def _draw(panels: Sequence[_Panel], winner: str | None, points: Points) -> Figure:
     """Draw compression ratio against time: a colour and a marker per codec family, the Pareto front as a line."""
-    families = codec_families(setting.codec for panel in panels for setting, _ in panel.points)
+    families = codec_families(point.setting.codec for panel in panels for point in panel.points)
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     grid = figure.subplots(1, max(2, len(panels)), sharey=True, squeeze=False)[0]
     for axes in grid[len(panels) :]:
         axes.remove()
     for axes, panel in zip(grid, panels, strict=False):
         _draw_panel(axes, panel, families, points)
+        ringed = [(point.time_s, point.ratio) for point in panel.points if point.setting.label == winner]
+        axes.plot([x for x, _ in ringed], [y for _, y in ringed], **_RING)
+    ratios = [point.ratio for panel in panels for point in panel.points]
+    if max(ratios) / min(ratios) > 4:
+        log_axis(grid[0], ratios, ratio_axis_text, which="y")
     grid[0].set_ylabel("Compression ratio (higher is smaller)")
     handles = [series_handle(index) for index in range(len(families.names))]
-    front = Line2D([], [], color=INK, linewidth=1)
-    legend_above(figure, [*handles, front], [*families.texts, "Pareto front, lossless"], columns=9)
+    handles += [series_handle(0, **_LOSSY, color=MUTED)] if _has_lossy(panels) else []
+    handles += [Line2D([], [], color=INK, linewidth=1), *([Line2D([], [], **_RING)] if winner else [])]
+    texts = [*families.texts, *(["hollow: lossy"] if _has_lossy(panels) else []), "Pareto front, lossless"]
+    legend_above(figure, handles, [*texts, *([f"the answer: {winner}"] if winner else [])], columns=6)
     return figure
 
 
+def _has_lossy(panels: Sequence[_Panel]) -> bool:
+    return any(point.setting.standing == "lossy" for panel in panels for point in panel.points)
+
+
 def _draw_panel(axes: Axes, panel: _Panel, families: CodecFamilies, points: Points) -> None:
-    front = [
-        (row["median_s"], s.fact("compression_ratio")) for s, row in panel.points if row["position"] in panel.front
-    ]
-    axes.plot([x for x, _ in front], [y for _, y in front], drawstyle="steps-post", color=INK, linewidth=1, zorder=1.5)
-    behind = [point for point in panel.points if point[1]["position"] not in panel.front]
-    shown = [p for p in panel.points if p[1]["position"] in panel.front] + list(
-        thinned(behind, MOST_POINTS // 2 - len(front))
-    )
+    front = [point for point in panel.points if point.setting.label in panel.front]
+    steps = [(point.time_s, point.ratio) for point in front]
+    axes.plot([x for x, _ in steps], [y for _, y in steps], drawstyle="steps-post", color=INK, linewidth=1, zorder=1.5)
+    behind = [point for point in panel.points if point.setting.label not in panel.front]
+    shown = [*front, *thinned(behind, MOST_POINTS // 2 - len(front))]
     for index in range(len(families.names)):
-        group = [(row, s.fact("compression_ratio")) for s, row in shown if families.place(s.codec) == index]
+        group = [point for point in shown if families.place(point.setting.codec) == index]
         if len(shown) <= _MOST_BARS:
-            bars = [(low, ratio, high, ratio) for row, ratio in group for low, high in [bounds(row)]]
+            bars = [
+                (low, point.ratio, high, point.ratio) for point in group for low, high in [point.ends] if low < high
+            ]
             segments(axes, bars, color=SERIES[index], linewidth=0.9, alpha=0.55)
-        points.series(axes, index, [(row["median_s"], ratio, row["position"]) for row, ratio in group])
-    times = [time for _, row in panel.points for time in (*bounds(row), row["median_s"])]
-    log_axis(axes, times, seconds_axis_text)
-    ratios = [setting.fact("compression_ratio") for setting, _ in panel.points]
-    if max(ratios) / min(ratios) > 4:
-        log_axis(axes, ratios, ratio_axis_text, which="y")
+        for lossy, style in ((False, {}), (True, _LOSSY | {"markeredgecolor": SERIES[index]})):
+            some = [p for p in group if (p.setting.standing == "lossy") == lossy]
+            points.series(axes, index, [(p.time_s, p.ratio, p.row["position"]) for p in some], **style)
+    log_axis(axes, [time for point in panel.points for time in (*point.ends, point.time_s)], seconds_axis_text)
     axes.set_title(panel.label, pad=5)
     axes.set_xlabel("Time, log scale (left is faster)")
 
@@ -144,13 +244,13 @@ def _table(panel: _Panel) -> Table:
     """Write the settings that are on the front, or else near it: all of them where there are few."""
     rows = [
         [
-            Cell(text=setting.label, mark="front" if row["position"] in panel.front else setting.standing),
-            Cell(text=ratio_text(setting.fact("compression_ratio"))),
-            Cell(text=bytes_text(setting.fact("stored_bytes"))),
-            time_cell(row),
+            Cell(text=p.setting.label, mark="front" if p.setting.label in panel.front else p.setting.standing),
+            Cell(text=ratio_text(p.ratio)),
+            Cell(text=bytes_text(p.setting.fact("stored_bytes"))),
+            Cell(text=seconds_text(p.time_s), detail="mean") if p.is_mean else time_cell(p.row),
         ]
-        for setting, row in panel.points
-        if row["position"] in panel.front or len(panel.points) <= 60
+        for p in panel.points
+        if p.setting.label in panel.front or len(panel.points) <= _MOST_ROWS
     ]
     left_out = len(panel.points) - len(rows)
     caption = f"{panel.label}: fastest first" + (
