@@ -94,7 +94,7 @@ def report_command(
         if written:
             output.paragraph(f"What changed: {written[0]}. {told}.")
         output.paragraph(
-            f"Its figures lie beside it in {count_text(len(files) - 1)} files (SVG, PNG, PDF). "
+            f"Its figures lie beside it in {count_text(len(files) - (2 if written else 1))} files (SVG, PNG, PDF). "
             "Open it in a browser; it needs no network."
         )
 
