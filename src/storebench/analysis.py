@@ -6,7 +6,7 @@ Only rows with status "ok" enter a statistic; nothing is averaged over machines 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +19,12 @@ from storebench.grid import Shape
 from storebench.results.intervals import Interval, low_confidence, median_interval
 from storebench.results.settings import (
     COMPARABLE,
+    MEASURED_IN,
     PLACE,
     SETTING,
     backend_text,
     group_keys,
+    of_one_place,
     require_one_place,
     says_task,
     summarise_settings,
@@ -45,6 +47,13 @@ __all__ = [
 ]
 
 BASELINE: Final = "npy-numpy"
+_Row = Mapping[Any, Any]
+_OF_TIMES: Final = ["status", "median_s", "case_id", "ci95_low_s", "ci95_high_s", "samples_s", *MEASURED_IN]
+_OF_VERDICTS: Final = list(
+    dict.fromkeys([*PLACE, *SETTING, *COMPARABLE, *_OF_TIMES])
+    | dict.fromkeys(["compression_ratio", "stored_bytes", "low_confidence", "noisy"])
+)
+"""What is looked at: cutting a table of all columns into hundreds of groups is most of the time otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +127,25 @@ def not_shown_slower(rows: pd.DataFrame) -> pd.DataFrame:
     ResultsError
         If they were measured on different machines or in different environments.
     """
-    require_one_place(rows)
-    timed = timed_rows(rows).sort_values(["median_s", "case_id"], kind="stable")
-    if timed.empty:
-        return timed
-    best_high = span(timed.iloc[0])[1]
-    return timed[[span(row)[0] <= best_high for _, row in timed.iterrows()]]
+    return rows.iloc[leading_places(rows[_OF_TIMES].to_dict("records"))]
+
+
+def leading_places(rows: Sequence[_Row]) -> list[int]:
+    """Return the places of the rows that are not shown to be slower than the fastest of them, as `not_shown_slower`.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        By the names of the tidy table's columns; those without a time are passed over.
+    """
+    timed = [place for place, row in enumerate(rows) if _has_time(row)]
+    of_one_place(rows[place] for place in timed)
+    if not timed:
+        return []
+    names = {place: rows[place]["case_id"] for place in timed}
+    order = sorted(timed, key=lambda place: (rows[place]["median_s"], _is_missing(names[place]), str(names[place])))
+    best_high = span(rows[order[0]])[1]
+    return [place for place in order if span(rows[place])[0] <= best_high]
 
 
 def span(row: pd.Series[Any] | Mapping[str, Any]) -> tuple[float, float]:
@@ -132,7 +154,7 @@ def span(row: pd.Series[Any] | Mapping[str, Any]) -> tuple[float, float]:
     Its 95 % interval; of 3 or 4 samples their span; of fewer anything. Of two rows that one is shown to be faster whose
     span ends before the other's begins.
     """
-    if not pd.isna(row["ci95_low_s"]):
+    if not _is_missing(row["ci95_low_s"]):
         return float(row["ci95_low_s"]), float(row["ci95_high_s"])
     samples = row["samples_s"] or ()
     return (min(samples), max(samples)) if len(samples) >= 3 else (0.0, float("inf"))
@@ -143,6 +165,7 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
 
     Lossy settings are left out: they buy size and speed with error. The baseline (raw npy) is named beside, not ranked.
     """
+    frame = frame[_OF_VERDICTS]
     ok = frame[frame["status"] == "ok"]
     ranked = ok[ok["codec"].map(_is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
     findings: list[Verdict] = []
@@ -150,7 +173,7 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):
         place = places[rows.index[0]]
         findings += _smallest(rows, place)
-        for _, task_rows in rows.groupby(group_keys(rows, COMPARABLE)):
+        for task_rows in _by_task(rows):
             findings += _fastest(task_rows, place)
         findings += _chunk_shapes(rows, place)
     return Verdicts(
@@ -162,17 +185,34 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     )
 
 
-def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
-    timed = timed_rows(rows)
-    if timed.empty or not says_task(timed.iloc[0]):
+def _by_task(rows: pd.DataFrame) -> list[list[_Row]]:
+    """Return the rows of each task together."""
+    tasks: dict[str, list[_Row]] = {}
+    for key, row in zip(group_keys(rows, COMPARABLE), rows.to_dict("records"), strict=True):
+        tasks.setdefault(key, []).append(row)
+    return [tasks[key] for key in sorted(tasks)]
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(pd.isna(value))
+
+
+def _has_time(row: _Row) -> bool:
+    return bool(row["status"] == "ok" and not _is_missing(row["median_s"]))
+
+
+def _fastest(rows: Sequence[_Row], place: str) -> Iterator[Verdict]:
+    timed = [row for row in rows if _has_time(row)]
+    if not timed or not says_task(timed[0]):
         return
-    ranked, baseline = timed[timed["backend"] != BASELINE], timed[timed["backend"] == BASELINE]
+    ranked = [row for row in timed if row["backend"] != BASELINE]
+    baseline = [row["median_s"] for row in timed if row["backend"] == BASELINE]
     if len(ranked) < 2:
         return
-    task = _task_text(ranked.iloc[0])
-    best_class = not_shown_slower(ranked)
-    best, *others = [_setting_text(row) for _, row in best_class.iterrows()]
-    beside = f"; raw npy: {seconds_text(baseline['median_s'].min())}" if len(baseline) else ""
+    task = _task_text(ranked[0])
+    best_class = [ranked[index] for index in leading_places(ranked)]
+    best, *others = [_setting_text(row) for row in best_class]
+    beside = f"; raw npy: {seconds_text(min(baseline))}" if baseline else ""
     if len(best_class) == len(ranked):
         text = f"{place}, {task}: nothing is shown to be faster than the other{_settings(len(ranked) - 1)}{beside}{_noise(ranked)}."
         yield Verdict(about=task, place=place, best=None, equals=(best, *others), sentence=text)
@@ -183,19 +223,20 @@ def _fastest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     else:
         equal = f", shown to be faster than the other{_settings(len(ranked) - 1)}"
     doubt = _doubt(best_class)
-    time = seconds_text(best_class.iloc[0]["median_s"])
+    time = seconds_text(best_class[0]["median_s"])
     text = f"{place}, {task}: {best} takes {time}{equal}{beside}{doubt}."
     yield Verdict(about=task, place=place, best=best, equals=tuple(others), sentence=text)
 
 
-def _doubt(rows: pd.DataFrame) -> str:
+def _doubt(rows: Iterable[_Row]) -> str:
     """Say what weakens a finding that rests on these rows."""
-    low = " (low confidence)" if bool(rows["low_confidence"].fillna(True).any()) else ""
-    return low + _noise(rows)
+    rows = list(rows)
+    low = any(_is_missing(row["low_confidence"]) or row["low_confidence"] for row in rows)
+    return (" (low confidence)" if low else "") + _noise(rows)
 
 
-def _noise(rows: pd.DataFrame) -> str:
-    return " (noisy)" if bool(rows["noisy"].fillna(False).any()) else ""
+def _noise(rows: Iterable[_Row]) -> str:
+    return " (noisy)" if any(not _is_missing(row["noisy"]) and row["noisy"] for row in rows) else ""
 
 
 def _settings(n: int) -> str:
@@ -209,7 +250,7 @@ def _smallest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
         return
     best = sized.iloc[0]
     same = sized[sized["stored_bytes"] == best["stored_bytes"]]
-    name, *others = dict.fromkeys(_setting_text(row) for _, row in same.iterrows())
+    name, *others = dict.fromkeys(_setting_text(row) for row in same.to_dict("records"))
     size = f"{bytes_text(best['stored_bytes'])}, compression ratio {ratio_text(float(best['compression_ratio']))}"
     equal = f"; the same size: {'; '.join(others)}" if others else ""
     yield Verdict(
@@ -241,11 +282,11 @@ def _chunk_shapes(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
     what = f"{place}, {backend_text(first)} {first['codec']}"
     if winners:
         shown = f"{' or '.join(winners)} are not shown to be slower than another in any access pattern"
-        text = f"{what}: chunks {shown}{_noise(family)}."
+        text = f"{what}: chunks {shown}{_noise(family.to_dict('records'))}."
         yield Verdict(about="chunk shapes", place=place, best=winners[0], equals=tuple(winners[1:]), sentence=text)
         return
     listed = "; ".join(f"{pattern!s}: {' or '.join(shapes)}" for pattern, shapes in classes.items())
-    text = f"{what}: no chunk shape wins every access pattern: {listed}{_noise(family)}."
+    text = f"{what}: no chunk shape wins every access pattern: {listed}{_noise(family.to_dict('records'))}."
     yield Verdict(about="chunk shapes", place=place, best=None, equals=(), sentence=text)
 
 
@@ -265,23 +306,26 @@ def place_texts(frame: pd.DataFrame) -> pd.Series[str]:
 
     Two environments of one machine, or two commits, are told apart; where there is one, it is not said.
     """
-    texts = [_place_text(row) for _, row in frame.iterrows()]
+    rows = frame[PLACE].to_dict("records")
+    texts = [_place_text(row) for row in rows]
     keys: dict[str, set[str]] = {}
     for text, key in zip(texts, group_keys(frame, PLACE), strict=True):
         keys.setdefault(text, set()).add(key)
     told_apart = [
-        text + _environment_text(row) if len(keys[text]) > 1 else text
-        for text, (_, row) in zip(texts, frame.iterrows(), strict=True)
+        text + _environment_text(row) if len(keys[text]) > 1 else text for text, row in zip(texts, rows, strict=True)
     ]
     return pd.Series(told_apart, index=frame.index, dtype="str")
 
 
-def _place_text(row: pd.Series[Any]) -> str:
-    seed = "" if pd.isna(row["seed"]) or row["seed"] == 0 else f" seed {row['seed']}"
-    shape, name = _shape_or_none(row["shape"]), "dataset not recorded" if pd.isna(row["dataset"]) else row["dataset"]
-    known = [name, *([shape_text(shape)] if shape else []), *([] if pd.isna(row["dtype"]) else [row["dtype"]])]
+def _place_text(row: _Row) -> str:
+    seed = "" if _is_missing(row["seed"]) or row["seed"] == 0 else f" seed {row['seed']}"
+    shape, name = (
+        _shape_or_none(row["shape"]),
+        "dataset not recorded" if _is_missing(row["dataset"]) else row["dataset"],
+    )
+    known = [name, *([shape_text(shape)] if shape else []), *([] if _is_missing(row["dtype"]) else [row["dtype"]])]
     text = " ".join(map(str, known)) + seed
-    return text if pd.isna(row["machine"]) else f"{text} on {row['machine']}"
+    return text if _is_missing(row["machine"]) else f"{text} on {row['machine']}"
 
 
 def _shape_or_none(value: Any) -> Shape | None:
@@ -289,30 +333,30 @@ def _shape_or_none(value: Any) -> Shape | None:
     return value if isinstance(value, tuple) else None
 
 
-def _environment_text(row: pd.Series[Any]) -> str:
-    commit = "" if pd.isna(row["commit"]) else f" at {row['commit'][:8]}"
+def _environment_text(row: _Row) -> str:
+    commit = "" if _is_missing(row["commit"]) else f" at {row['commit'][:8]}"
     return f"{commit} in {row['environment']} ({row['environment_id']})"
 
 
-def _task_text(row: pd.Series[Any]) -> str:
+def _task_text(row: _Row) -> str:
     pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
     is_durable = row["operation"] == "write" and row["durability"] == "durable"
-    cache = "cache not recorded" if pd.isna(row["cache"]) else row["cache"]
+    cache = "cache not recorded" if _is_missing(row["cache"]) else row["cache"]
     terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
-    if not pd.isna(row["threads"]):
+    if not _is_missing(row["threads"]):
         terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
     listed = f" ({', '.join(map(str, terms))})" if terms else ""
     return f"{row['operation']}{pattern}{listed}"
 
 
-def _setting_text(row: pd.Series[Any]) -> str:
+def _setting_text(row: _Row) -> str:
     """Name a setting as short as can be."""
     parts = [backend_text(row)]
     parts += [f"chunks {shape_text(row['chunk_shape'])}"] if row["chunk_shape"] is not None else []
     parts += [f"shards {shape_text(row['shard_shape'])}"] if row["shard_shape"] is not None else []
     parts += [row["codec"]]
-    parts += [f"{row['n_levels']} levels"] if not pd.isna(row["n_levels"]) and row["n_levels"] != 1 else []
+    parts += [f"{row['n_levels']} levels"] if not _is_missing(row["n_levels"]) and row["n_levels"] != 1 else []
     parts += (
-        [f"cut along axis {row['stack_axis']}"] if not pd.isna(row["stack_axis"]) and row["stack_axis"] != 0 else []
+        [f"cut along axis {row['stack_axis']}"] if not _is_missing(row["stack_axis"]) and row["stack_axis"] != 0 else []
     )
     return " ".join(map(str, parts))

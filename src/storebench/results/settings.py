@@ -10,8 +10,8 @@ import pandas as pd
 
 from storebench.errors import ResultsError
 
-_MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
-PLACE: Final = [*_MEASURED_IN, "dataset", "shape", "dtype", "seed"]
+MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
+PLACE: Final = [*MEASURED_IN, "dataset", "shape", "dtype", "seed"]
 SETTING: Final = [
     "backend", "format", "library", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads",
 ]  # fmt: skip
@@ -58,12 +58,17 @@ def require_one_place(frame: pd.DataFrame) -> None:
     ResultsError
         If the rows that have a time were measured in more than one.
     """
-    timed = timed_rows(frame)
-    if len(set(group_keys(timed, list(_MEASURED_IN)))) > 1:
-        places = places_text(timed[list(_MEASURED_IN)].to_dict("records"))
+    of_one_place(timed_rows(frame)[list(MEASURED_IN)].to_dict("records"))
+
+
+def of_one_place(rows: Iterable[Mapping[Any, Any]]) -> None:
+    """As `require_one_place`, for rows as mappings that all have a time."""
+    places = {"\0".join(str(row[name]) for name in MEASURED_IN): row for row in rows}
+    if len(places) > 1:
         raise ResultsError(
-            f"times of different machines or environments are never pooled, and these are of {places}; keep the rows of one, "
-            "as in frame[frame['environment_id'] == ...], or load one result file"
+            "times of different machines or environments are never pooled, and these are of "
+            f"{places_text(places.values())}; keep the rows of one, as in frame[frame['environment_id'] == ...], or load "
+            "one result file"
         )
 
 
@@ -71,7 +76,7 @@ def places_text(rows: Iterable[Mapping[Any, Any]]) -> str:
     """Name the machines, environments and commits of rows, each once."""
     texts = []
     for row in rows:
-        known = {name: str(row[name]) for name in _MEASURED_IN if not pd.isna(row[name])}
+        known = {name: str(row[name]) for name in MEASURED_IN if not pd.isna(row[name])}
         commit = f"commit {known['commit'][:8]}" if "commit" in known else "no commit"
         environment = known.get("environment", "an unknown environment")
         known_id = f" ({known['environment_id']})" if "environment_id" in known else ""
