@@ -196,12 +196,12 @@ def _shows_the_same(row: Record, level: int) -> bool:
 
 
 def _finding(pyramids: Sequence[_Pyramid]) -> str:
-    """Say what the coarsest view that is shown to be faster gains, and what the levels cost."""
+    """Say what the view gains the most that is shown to be faster, first of settings whose levels have a known cost."""
     pairs = [(pyramid, level) for pyramid in pyramids for level in pyramid.paired]
     shown = [(p, level) for p, level in pairs if is_shown_slower(p.full[level], p.views[level])]
     if not shown:
         return f"No view is shown to be faster from a smaller level than from full resolution ({len(pairs)} compared)"
-    best, level = max(shown, key=lambda pair: (pair[0].times(pair[1]), pair[0].label))
+    best, level = max(shown, key=lambda pair: (pair[0].more_bytes is not None, pair[0].times(pair[1]), pair[0].label))
     full, view = best.full[level]["median_s"], best.views[level]["median_s"]
     text = (
         f"The view that takes {seconds_text(full)} at full resolution takes {seconds_text(view)} from level {level} "

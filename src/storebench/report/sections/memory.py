@@ -154,7 +154,7 @@ def _dress_left(axes: Axes, rows: Sequence[Record]) -> None:
 
 def _dress_right(axes: Axes, rows: Sequence[Record], backends: Sequence[str]) -> None:
     factors = [_factor(row) for row in rows if row["peak_memory_bytes"]]
-    log_axis(axes, [*factors, 1.0], lambda ratio: f"{ratio_axis_text(ratio)}x", most=5)
+    log_axis(axes, [*factors, 1.0], ratio_axis_text, most=5)
     for n in (1, 10):
         axes.axvline(n, color=MUTED, linewidth=1, linestyle="--", zorder=1.5)
     axes.set_xlim(*axes.get_xlim())
