@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storebench.analysis import BASELINE, not_shown_slower, place_texts, summarise_settings
+from storebench.analysis import BASELINE, leading_places, place_texts, summarise_settings
 from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
@@ -32,6 +32,8 @@ _PLACE = ("dataset", "shape", "dtype", "seed", "machine", "environment", "enviro
 
 def _number(value: Any) -> float | int | None:
     """Return a finite number, or None for everything else: NaN and infinity are no measurements."""
+    if type(value) is float:  # nearly all are, and there are half a million
+        return value if math.isfinite(value) else None
     plain = value.item() if hasattr(value, "item") else value
     if isinstance(plain, bool) or not isinstance(plain, int | float) or not math.isfinite(plain):
         return None
@@ -39,6 +41,8 @@ def _number(value: Any) -> float | int | None:
 
 
 def _whole(value: Any) -> int | None:
+    if type(value) is int:
+        return value
     number = _number(value)
     return None if number is None else round(number)
 
@@ -57,7 +61,7 @@ def _shape(value: Any) -> Shape | None:
         value = re.findall(r"\d+", value)
     if not hasattr(value, "__iter__"):
         return None
-    return tuple(int(n) for n in value) or None
+    return tuple(map(int, value)) or None
 
 
 def _samples(value: Any) -> tuple[float, ...]:
@@ -190,8 +194,8 @@ class View:
 
     def equals(self, rows: Iterable[Record | None]) -> set[int]:
         """Return the positions of the rows that analysis does not show to be slower than the fastest of them."""
-        positions = [row["position"] for row in rows if row is not None]
-        return {int(index) for index in not_shown_slower(self.frame.iloc[positions]).index}
+        known = [row for row in rows if row is not None]
+        return {known[place]["position"] for place in leading_places(known)}
 
     @property
     def logical_bytes(self) -> int | None:
@@ -199,18 +203,20 @@ class View:
         return next((row["logical_bytes"] for row in self.records if row["logical_bytes"] is not None), None)
 
 
-def make_views(frame: pd.DataFrame, *, most: int = 6) -> list[View]:
+def make_views(frame: pd.DataFrame, records: Sequence[Record] | None = None, *, most: int = 6) -> list[View]:
     """Split a clean table into views, the one with the most results first. Two machines never meet in one.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         From `clean_frame`.
+    records : sequence of Record, optional
+        The same as `clean_records` gives it, where that is at hand.
     most : int
         Views at most: nobody reads twenty tables of settings, and all rows are in the table of all results.
     """
     groups: dict[tuple[Any, ...], list[Record]] = {}
-    for row in clean_records(frame):
+    for row in clean_records(frame) if records is None else records:
         groups.setdefault(tuple(row[name] for name in _PLACE), []).append(row)
     shown = sorted(groups.values(), key=lambda rows: -sum(_is_timed(row) for row in rows))[:most]
     means = _relative_reads(frame.iloc[[row["position"] for rows in shown for row in rows]])

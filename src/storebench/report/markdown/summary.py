@@ -55,7 +55,7 @@ def summary_markdown(
     """
     frame = clean_frame(frame)
     records = clean_records(frame)
-    views = make_views(frame)
+    views = make_views(frame, records)
     view = views[0] if views else None
     heading = title or f"{(view.dataset if view else None) or 'Results'}: how to store it"
     lines = [f"## {escaped(heading, LONGEST_NAME)}", "", escaped(" · ".join(headline_facts(views, records))), ""]
