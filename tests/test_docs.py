@@ -103,7 +103,9 @@ def matches(shown: str, printed: str) -> bool:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder as a reader may have it: an image without axis names, and results of a few cases."""
+    """A folder as a reader may have it: an image without axis names, results of a few cases, and another tool's."""
+    import shutil
+
     import tifffile
 
     from storebench.datasets.synthetic import make
@@ -115,6 +117,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
     made = tmp_path_factory.mktemp("docs")
     scan = make("ct", shape=(40, 256, 256))
+    shutil.copy(ROOT / "tests" / "data" / "imports" / "0007_zarr-fast.json", made)
     tifffile.imwrite(made / "my_image.tif", scan.read(Region.whole(scan.shape)), photometric="minisblack")
     storage = Storage.open(made / "storage")
     image = image_of(storage, "ct", (32, 64, 64), "uint16", 0)

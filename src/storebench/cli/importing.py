@@ -197,4 +197,4 @@ def _setting(column: str, value: Any) -> str:
 
 
 def _lack(column: str, n: int, n_rows: int) -> str:
-    return column if n == n_rows else f"{column} (in {count_text(n)} rows)"
+    return column if n == n_rows else f"{column} (in {count_text(n)} {'row' if n == 1 else 'rows'})"
