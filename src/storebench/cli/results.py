@@ -143,16 +143,13 @@ def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, JournalCon
         If there is no result in it.
     """
     from storebench.assets import bundled_results
-    from storebench.results.frame import has_results, load_results
-    from storebench.results.journal import read_journal
+    from storebench.results.frame import has_results, load_with_journals
 
     default = Path("results") if has_results(Path("results")) else bundled_results()
     folder = results or default
-    frame = load_results(folder)
+    frame, content = load_with_journals(folder)
     if frame.empty:
         raise NothingSelectedError(f"{folder} holds no rows; make some with: storebench quick")
-    journals = sorted(folder.rglob("*.jsonl")) if folder.is_dir() else [folder.with_suffix(".jsonl")]
-    content = read_journal(*(path for path in journals if path.is_file()))
     for warning in content.warnings:
         output.note(f"Warning: {warning}")
     return frame, content

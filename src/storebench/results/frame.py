@@ -20,12 +20,12 @@ from storebench.records import Limits
 from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, find_benchmarks, read_asv_file
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES
 from storebench.results.imported import imported_rows
-from storebench.results.journal import JournalContent, JournalRow, read_journal
+from storebench.results.journal import JournalContent, JournalRow, join_journals, read_journal
 from storebench.results.limits import merge_best
 from storebench.results.sampled import time_columns, timed_samples
 from storebench.results.tidy import rates, tidy_row
 
-__all__ = ["COLUMNS", "has_results", "load_results", "tidy_frame", "tidy_row"]
+__all__ = ["COLUMNS", "has_results", "load_results", "load_with_journals", "tidy_frame", "tidy_row"]
 
 _Key = tuple[str, tuple[str, ...]]
 _ORDER: Final = ("machine", "environment", "environment_id", "commit", "case_id", "benchmark")
@@ -50,6 +50,11 @@ def load_results(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     ResultsError
         If there are no results, or a file cannot be understood.
     """
+    return load_with_journals(path)[0]
+
+
+def load_with_journals(path: str | os.PathLike[str] | None = None) -> tuple[pd.DataFrame, JournalContent]:
+    """Return the tidy table as `load_results` does, and what its journals hold, each read once."""
     if path is None:
         from storebench.assets import bundled_results
 
@@ -59,7 +64,9 @@ def load_results(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
         raise ResultsError(
             f"{Path(path)} holds no results (.json of asv, .jsonl of storebench); make some with: storebench quick"
         )
-    return tidy_frame(row for stem in stems for row in _rows_of(stem))
+    journals: list[JournalContent] = []
+    frame = tidy_frame(row for stem in stems for row in _rows_of(stem, journals))
+    return frame, join_journals(journals)
 
 
 def has_results(folder: Path) -> bool:
@@ -99,8 +106,8 @@ def _stems(path: Path) -> list[Path]:
     return list(dict.fromkeys(f.with_name(f.name.removesuffix(f.suffix)) for f in kept))
 
 
-def _rows_of(stem: Path) -> Iterator[dict[str, Any]]:
-    """Yield the tidy rows of a journal and of asv's file of the same name; either may be missing."""
+def _rows_of(stem: Path, journals: list[JournalContent]) -> Iterator[dict[str, Any]]:
+    """Yield the tidy rows of a journal and of asv's file of the same name; either may be missing. `journals` gets the first."""
     asv_path, journal_path = (stem.with_name(stem.name + suffix) for suffix in (".json", ".jsonl"))
     asv_file = read_asv_file(asv_path, find_benchmarks(asv_path)) if asv_path.exists() else None
     journal = read_journal(journal_path) if journal_path.exists() else None
@@ -108,6 +115,7 @@ def _rows_of(stem: Path) -> Iterator[dict[str, Any]]:
     by_key = {(row.benchmark, row.params): row for row in asv_file.rows} if asv_file else {}
     known: set[_Key] = set()
     if journal:
+        journals.append(journal)
         limits = {key: merge_best(found) for key, found in journal.limits.items()}
         claims = {pair: key for key, entry in journal.rows.items() for pair in entry.measured_as}
         known = set(claims)

@@ -36,7 +36,16 @@ from storebench.results.imported import KIND as IMPORTED
 from storebench.results.imported import Imported, imported_from_line, imported_line
 from storebench.results.lines import JournalWarning, brief, encode, read_lines
 
-__all__ = ["Journal", "JournalContent", "JournalRow", "JournalWarning", "Origin", "read_journal", "write_compact"]
+__all__ = [
+    "Journal",
+    "JournalContent",
+    "JournalRow",
+    "JournalWarning",
+    "Origin",
+    "join_journals",
+    "read_journal",
+    "write_compact",
+]
 
 _T = TypeVar("_T")
 _Key = tuple[str, str]
@@ -205,6 +214,16 @@ def read_journal(*paths: Path) -> JournalContent:
     return merger.content()
 
 
+def join_journals(contents: Sequence[JournalContent]) -> JournalContent:
+    """Merge what several journals hold, in the order given, by the rules of `read_journal`."""
+    if len(contents) == 1:
+        return contents[0]
+    merger = _Merger()
+    for content in contents:
+        merger.add(content)
+    return merger.content()
+
+
 class _Merger:
     """Collects lines; samples apart from facts, since either may come first."""
 
@@ -231,9 +250,7 @@ class _Merger:
             self._crops[crop.key] = crop
         elif line["kind"] == "row":
             new = _journal_row(line)
-            key = (new.environment_id, new.row.case.id)
-            self._samples.setdefault(key, {}).update(dict.fromkeys(new.row.samples))
-            self._rows[key] = _merge(self._rows[key], new) if key in self._rows else new
+            self._take_row((new.environment_id, new.row.case.id), new)
         elif line["kind"] == "sample":
             key = (line["environment_id"], line["case_id"])
             self._samples.setdefault(key, {})[sample_from_json(line["sample"])] = None
@@ -248,26 +265,47 @@ class _Merger:
         else:
             raise ResultsError(f"there is no kind of line called {line['kind']!r}")
 
+    def add(self, content: JournalContent) -> None:
+        """Take what another journal holds."""
+        self._environments.update(content.environments)
+        self._datasets.update(content.datasets)
+        self._crops.update(content.crops)
+        self._imported.update(content.imported)
+        self.warnings += content.warnings
+        for key, entry in content.rows.items():
+            self._take_row(key, entry)
+        for environment_id, spans in content.conditions.items():
+            for span in spans:
+                _add_once(self._conditions, environment_id, span)
+        for environment_id, found in content.limits.items():
+            for limits in found:
+                _add_once(self._limits, environment_id, limits)
+
+    def _take_row(self, key: _Key, new: JournalRow) -> None:
+        self._samples.setdefault(key, {}).update(dict.fromkeys(new.row.samples))
+        self._rows[key] = _merge(self._rows[key], new) if key in self._rows else new
+
     def content(self) -> JournalContent:
         orphans = [key for key in self._samples if key not in self._rows]
         lost = [
             JournalWarning(*self._first_sample[key], f"samples of {key[1]} have no row and are left out")
             for key in orphans
         ]
-        rows = {
-            k: replace(entry, row=replace(entry.row, samples=tuple(self._samples[k])))
-            for k, entry in self._rows.items()
-        }
         return JournalContent(
             environments=self._environments,
             datasets=self._datasets,
-            rows=rows,
+            rows={key: self._with_samples(entry, tuple(self._samples[key])) for key, entry in self._rows.items()},
             conditions={key: tuple(items) for key, items in self._conditions.items()},
             limits={key: tuple(items) for key, items in self._limits.items()},
             crops=self._crops,
             imported=self._imported,
             warnings=(*self.warnings, *lost),
         )
+
+    @staticmethod
+    def _with_samples(entry: JournalRow, samples: tuple[Sample, ...]) -> JournalRow:
+        # a compact journal's rows already hold all of theirs
+        return entry if entry.row.samples == samples else replace(entry, row=replace(entry.row, samples=samples))
 
 
 def _add_once(kept: dict[str, list[_T]], key: str, item: _T) -> None:
