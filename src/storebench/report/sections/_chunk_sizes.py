@@ -16,7 +16,7 @@ from storebench.report.style import log_axis
 from storebench.report.views import Record, Setting, View
 from storebench.units import bytes_axis_text, count_text, ratio_axis_text
 
-MOST_FAMILIES: Final = 6
+MOST_FAMILIES: Final = 4
 _MOST_READS: Final = 5
 _WRITE: Final = "write"
 

@@ -92,7 +92,7 @@ def _timed_alone(view: View) -> Speeds:
     found = {}
     for operation in _BESIDE.values():
         rows = [row for row in view.records if row["operation"] == operation and row["status"] == "ok"]
-        found[operation] = _speeds((row, row["asked_bytes"]) for row in rows)
+        found[operation] = _speeds((row, row["asked_bytes"], row["compression_ratio"]) for row in rows)
     how = "Blocks of the image in memory, timed alone."
     return Speeds(view=view, how=how, by_operation={name: speeds for name, speeds in found.items() if speeds})
 
@@ -103,7 +103,11 @@ def _beside_timings(view: View) -> Speeds:
     for task, operation in _BESIDE.items():
         rows = [row for row in view.records if row["operation"] == task and row["codec_bytes_per_s"]]
         rates = [row["codec_bytes_per_s"] / MIB for row in rows]
-        speeds = [_speed(row, (rate,) * 3) for row, rate in zip(rows, rates, strict=True) if row["status"] == "ok"]
+        speeds = [
+            _speed(row, (rate,) * 3, row["compression_ratio"])
+            for row, rate in zip(rows, rates, strict=True)
+            if row["status"] == "ok"
+        ]
         if kept := _one_each(speed for speed in speeds if speed is not None):
             found[operation] = kept
     how = "One thread, measured beside the cases: no intervals."
@@ -119,17 +123,18 @@ def _whole_images(view: View) -> Speeds:
     members = min(groups.items(), key=lambda item: (-len(item[1]), item[0]), default=((), []))[1]
     if len({setting.codec for setting in members}) < _LEAST_CODECS:
         return Speeds(view=view, how="", by_operation={})
-    tasks = {"write": [s.write for s in members], "read": [s.reads.get("whole") for s in members]}
+    tasks = {"write": [(s, s.write) for s in members], "read": [(s, s.reads.get("whole")) for s in members]}
     found = {
-        task: _speeds((row, row["logical_bytes"]) for row in rows if row is not None) for task, rows in tasks.items()
+        task: _speeds((row, row["logical_bytes"], s.fact("compression_ratio")) for s, row in pairs if row is not None)
+        for task, pairs in tasks.items()
     }
     how = f"Whole image with storage: {members[0].backend}, chunks {members[0].layout_text}."
     return Speeds(view=view, how=how, by_operation={name: speeds for name, speeds in found.items() if speeds})
 
 
-def _speeds(timed: Iterable[tuple[Record, int | None]]) -> list[Speed]:
-    """Return the speeds of rows that took some time over so many bytes."""
-    found = [_speed(row, _rates(row, n_bytes)) for row, n_bytes in timed if row["median_s"] and n_bytes]
+def _speeds(timed: Iterable[tuple[Record, int | None, float | None]]) -> list[Speed]:
+    """Return the speeds of rows that took some time over so many bytes, stored at a ratio."""
+    found = [_speed(row, _rates(row, n_bytes), ratio) for row, n_bytes, ratio in timed if row["median_s"] and n_bytes]
     return _one_each(speed for speed in found if speed is not None)
 
 
@@ -141,13 +146,13 @@ def _rates(row: Record, n_bytes: int) -> tuple[float, float, float]:
     return middle, slow, fast
 
 
-def _speed(row: Record, rates: tuple[float, float, float]) -> Speed | None:
+def _speed(row: Record, rates: tuple[float, float, float], ratio: float | None) -> Speed | None:
     """Return a row's speed; None for lossy codecs, unknown ones, and where no ratio is known."""
     try:
         codec = parse_codec(row["codec"] or "")
     except UnknownNameError:
         return None
-    ratio, (mib_s, low, high) = row["compression_ratio"], rates
+    mib_s, low, high = rates
     if not codec.lossless or not ratio or ratio <= 0 or mib_s <= 0:
         return None
     return Speed(codec=codec, backend=row["backend"], mib_s=mib_s, low=low, high=high, ratio=ratio, row=row)

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from storebench.advise.words import listed
 from storebench.report.charts import terms_text
 from storebench.report.figures import (
-    MOST_POINTS,
     Points,
     bounds,
     legend_above,
@@ -29,6 +28,8 @@ from storebench.report.tables import Cell, Table, time_cell
 from storebench.report.views import View
 from storebench.units import count_text, ratio_text, seconds_axis_text, shape_text
 
+_MOST_POINTS: Final = 300
+"""With interval, line and ring a point here costs twice the usual."""
 _MOST_ROWS: Final = 60
 _RING: Final[dict[str, Any]] = {
     "marker": "o",
@@ -87,7 +88,7 @@ def _draw(panels: Sequence[SizePanel], families: Sequence[ChunkFamily], points: 
     """Draw time over chunk size: a small panel per task, a line per backend and codec."""
     columns = 2 if len(panels) in (2, 4) else 3
     figure, grid = panel_grid(len(panels), columns=columns, row_height=2.35, sharex=True)
-    most = MOST_POINTS // (len(panels) * len(families))
+    most = _MOST_POINTS // (len(panels) * len(families))
     sizes = [size for panel in panels for line in panel.lines for size, _ in line]
     for axes, panel in zip(grid, panels, strict=True):
         _draw_panel(axes, panel, points, max(most, 6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _TITLES: Final = {
 }
 _VERBS: Final = {"encode": "encodes", "decode": "decodes", "write": "writes", "read": "reads"}
 _MOST_LABELS: Final = 24
+_MOST_BARS: Final = 120
 _MOST_ROWS: Final = 60
 
 
@@ -120,13 +122,14 @@ def _draw_panel(axes: Axes, speeds: Sequence[Speed], families: CodecFamilies, po
     joined: dict[tuple[Any, ...], list[Speed]] = {}
     for speed in shown:
         joined.setdefault(speed.series, []).append(speed)
-    for members in joined.values():
-        colour = SERIES[families.place(members[0].codec.name)]
-        axes.plot([s.mib_s for s in members], [s.ratio for s in members], color=colour, linewidth=0.9, alpha=0.6)
     for index in range(len(families.names)):
         group = [speed for speed in shown if families.place(speed.codec.name) == index]
+        steps = [step for speed in group for step in itertools.pairwise(joined[speed.series]) if step[0] is speed]
+        ends = [(a.mib_s, a.ratio, b.mib_s, b.ratio) for a, b in steps]
         bars = [(s.low, s.ratio, s.high, s.ratio) for s in group if s.low < s.high]
-        segments(axes, bars, color=SERIES[index], linewidth=0.9, alpha=0.55)
+        segments(
+            axes, ends + bars if len(shown) <= _MOST_BARS else ends, color=SERIES[index], linewidth=0.9, alpha=0.55
+        )
         points.series(axes, index, [(s.mib_s, s.ratio, s.row["position"]) for s in group])
     if len(shown) <= _MOST_LABELS:
         for s in (speed for members in joined.values() if len(members) > 1 for speed in members):

@@ -142,7 +142,7 @@ def _draw(panels: Sequence[_Panel], backends: Sequence[str], points: Points) -> 
     columns = 3 if len(panels) in (3, 5, 6) else 4
     figure, grid = panel_grid(len(panels), columns=columns, row_height=height, sharey=True)
     for axes, panel in zip(grid, panels, strict=True):
-        _draw_panel(axes, panel, backends, points, MOST_POINTS // len(panels))
+        _draw_panel(axes, panel, backends, points, MOST_POINTS * 3 // 4 // len(panels))
     styles = (_FIRST, _RANKED, _STANDING, _OTHERS)
     texts = (
         "lowest median",
