@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
 import re
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -219,6 +222,31 @@ def test_neighbours_differ_in_colour_and_in_greyscale() -> None:
             assert (high + 0.05) / (low + 0.05) >= 2
 
 
+def test_few_chunks_have_a_colour_each_and_runs_change_theirs() -> None:
+    eight = {
+        (box, layer.face): layer.role for layer in chunk_picture((2, 2, 2), (1, 1, 1)).layers for box in layer.boxes
+    }
+    assert len({eight[box, face] for box, face in eight if face == 1}) == 4
+    assert len(set(eight.values())) == 7, "the eighth is hidden behind the others"
+    row = {
+        box: layer.role
+        for layer in chunk_picture((1, 1, 16), (1, 1, 1)).layers
+        for box in layer.boxes
+        if layer.face == 1
+    }
+    assert len(set(row.values())) == N_COLOURS
+
+
+def test_noise_is_marked(tmp_path: Path) -> None:
+    frame = table()
+    frame["noisy"] = frame["pattern"] == "roi16"
+    page = build_report(frame, {ENVIRONMENT.id: ENVIRONMENT}, tmp_path).index.read_text(encoding="utf-8")
+    rows = re.findall(r'<tr data-read="([^"]+)">(.*?)</tr>', page)
+    (view,) = _views(frame)
+    noisy = {read.key for read in measured_reads([view]) if read.row["pattern"] == "roi16"}
+    assert {key for key, row in rows if "noisy</b>" in row} == noisy != set()
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match="inside the image"):
         read_cost((4, 4, 4), (2, 2, 2), Region((3, 3, 3), (5, 5, 5)))
@@ -236,7 +264,7 @@ def test_bars_are_shares_of_what_was_decoded() -> None:
         ("Requested", "8", 4.0),
         ("Decoded", "200", 100.0),
         ("Wasted", "192", 96.0),
-        ("of it padding", "0", 0.0),
+        ("of which padding", "0", 0.0),
         ("Chunks", "2", 0.0),
     ]
 
@@ -298,6 +326,28 @@ def test_commands_can_be_pasted_whatever_the_names_are() -> None:
         assert words[:3] == ["storebench", "measure", "</script><b>x; rm -rf ~"]
         assert words[words.index("--backend") + 1] == "zarr3-zarrpython"
         assert set(preset.chunk_shapes) == {(16, 16, 16), (1, 64, 64), (32, 32, 32)}
+
+
+@pytest.mark.parametrize("chunk_shape", CHAPTER_CHUNKS)
+def test_the_command_measures_what_the_picture_shows(chunk_shape: Shape, tmp_path: Path) -> None:
+    chapter, *_ = presets([], None)
+    words = [
+        *shlex.split(chapter.command)[1:],
+        "--chunks",
+        ",".join(map(str, chunk_shape)),
+        "--pattern",
+        chapter.pattern,
+    ]
+    command = [sys.executable, "-m", "storebench", *words, "--samples", "1", "--json", "--storage", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    row = json.loads(done.stdout)
+    cost = read_cost(CHAPTER_SHAPE, chunk_shape, CHAPTER_REGION)
+    assert (row["voxels_asked"], row["voxels_decoded"], row["chunks_touched"]) == (
+        cost.asked,
+        cost.decoded,
+        cost.chunks,
+    )
+    assert row["requests"] == cost.chunks + 1, "the metadata are one request more"
 
 
 def test_a_files_command_names_no_shape_and_cold_is_said() -> None:

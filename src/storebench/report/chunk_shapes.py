@@ -15,8 +15,7 @@ from storebench.units import count_text, shape_text
 
 CHAPTER_CUTS: Final[tuple[Shape, ...]] = ((10, 10, 1), (5, 5, 10), (2, 2, 3))
 N_COLOURS: Final = 8
-"""Even ones are light, odd ones dark. Neighbours on any axis differ by an odd number, so greyscale tells them apart."""
-_COLOUR_STEPS: Final = (1, 3, 5)
+"""Even ones are light, odd ones dark: of neighbours on any axis one is light, so greyscale tells them apart."""
 _MOST_CELLS: Final = 400  # on the three faces together: more are a grey surface, and kilobytes
 
 
@@ -78,10 +77,15 @@ class ChunkPicture:
                 index = list(last)
                 index[u], index[v] = i, j
                 box = block_region(tuple(index), cell, shape)
-                colour = sum(n * step for n, step in zip(index, _COLOUR_STEPS, strict=True)) % N_COLOURS
-                colours.setdefault(colour, []).append((box.start[u], box.start[v], box.stop[u], box.stop[v]))
+                colours.setdefault(_colour(*index), []).append((box.start[u], box.start[v], box.stop[u], box.stop[v]))
             for colour, boxes in sorted(colours.items()):
                 yield Layer(role=f"k{colour}", face=face, matrix=matrix, boxes=boxes)
+
+
+def _colour(first: int, second: int, third: int) -> int:
+    """Return the colour of a block of the grid: each of 2 x 2 x 2 has its own, and runs along an axis change theirs."""
+    hue = second + 2 * third + first // 2 + second // 2 + third // 2
+    return 2 * (hue % (N_COLOURS // 2)) + (first + second + third) % 2
 
 
 def chunk_picture(shape: Shape, chunk_shape: Shape) -> ChunkPicture:

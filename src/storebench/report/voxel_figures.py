@@ -19,6 +19,7 @@ from storebench.units import count_text, shape_text
 
 _WIDTH: Final = 10.4  # inches, as the page's other figures
 _SHADES: Final = (0.9, 1.0, 0.8)  # of the faces that look left, up and right
+_PALE_SHADES: Final = (0.97, 1.0, 0.92)  # of the image, which is nearly white
 _CHUNKS: Final = ("#f6d99b", "#3f7fb5", "#bfe3cf", "#a8577f", "#cfe0f4", "#2f8a70", "#f3c6d3", "#8a6d2f")
 _ROLES: Final[dict[str, dict[str, Any]]] = {
     "image": {"fill": "#f4f6f8", "alpha": 1.0, "line": "#57606a", "edge": 0.6, "grid": 0.25},
@@ -32,7 +33,7 @@ _ROLES: Final[dict[str, dict[str, Any]]] = {
 
 def draw_reads(costs: Sequence[ReadCost]) -> Figure:
     """Draw reads beside each other: image, chunks decoded, voxels asked for."""
-    figure = Figure(figsize=(_WIDTH, 5.2), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 4.5), layout="constrained")
     for axes, cost in zip(figure.subplots(1, len(costs), squeeze=False).flat, costs, strict=True):
         _draw(axes, read_frame(cost), read_layers(cost), cost.shape)
         asked, decoded = count_text(cost.asked), count_text(cost.decoded)
@@ -44,7 +45,7 @@ def draw_reads(costs: Sequence[ReadCost]) -> Figure:
 
 def draw_chunk_shapes(pictures: Sequence[ChunkPicture]) -> Figure:
     """Draw one image cut into chunks in several ways."""
-    figure = Figure(figsize=(_WIDTH, 3.6), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, 3.1), layout="constrained")
     for axes, picture in zip(figure.subplots(1, len(pictures), squeeze=False).flat, pictures, strict=True):
         _draw(axes, picture.frame, picture.layers, picture.shape)
         chunks = count_text(picture.n_chunks)
@@ -55,7 +56,7 @@ def draw_chunk_shapes(pictures: Sequence[ChunkPicture]) -> Figure:
 def _draw(axes: Axes, frame: Frame, layers: Sequence[Layer], shape: Shape) -> None:
     for order, layer in enumerate(layers):
         style = _ROLES[layer.role]
-        shade = _SHADES[layer.face]
+        shade = (_PALE_SHADES if layer.role == "image" else _SHADES)[layer.face]
         fill = (*(part * shade for part in to_rgb(style["fill"])), style["alpha"])
         boxes = [corners(layer, box) for box in layer.boxes]
         place = 2 + order / 1000

@@ -153,7 +153,7 @@ def read_picture(cost: ReadCost) -> ReadPicture:
         ("Requested", "asked", cost.asked),
         ("Decoded", "decoded", cost.decoded),
         ("Wasted", "wasted", cost.wasted),
-        ("of it padding", "padding", cost.padding),
+        ("of which padding", "padding", cost.padding),
     )
     lines = [
         Number(name=name, role=role, text=count_text(n), bar=n * 1000 // cost.decoded / 10) for name, role, n in voxels
@@ -200,7 +200,7 @@ def _line(read: MeasuredRead) -> ReadLine:
             text=count_text(cost.decoded), detail=f"in {count_text(cost.chunks)} chunk{'' if cost.chunks == 1 else 's'}"
         ),
         Cell(text=count_text(cost.wasted)),
-        time_cell(row),
+        time_cell(row, "noisy" if row["noisy"] else ""),
         Cell(text=count_text(row["requests"]), detail=_predicted(count_text(row["predicted_requests"]))),
         Cell(text=bytes_text(row["fetched_bytes"]), detail=_predicted(bytes_text(row["predicted_bytes"]))),
     )
