@@ -331,7 +331,8 @@ def test_the_docs_know_every_kind_of_line() -> None:
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
     table = text.split("| `kind` | fields |")[1].split("\n\n")[0]
     documented = {line.split("`")[1] for line in table.splitlines()[2:]}
-    source = Path(lines_module.__file__).with_name("journal.py").read_text()
+    folder = Path(lines_module.__file__).parent
+    source = "".join((folder / name).read_text() for name in ("journal.py", "imported.py"))
     assert documented == set(re.findall(r'line\["kind"\] == "(\w+)"', source))
     assert documented == set(re.findall(r'"kind": "(\w+)"', source))
     assert f"`schema_version` (now {SCHEMA_VERSION}" in text

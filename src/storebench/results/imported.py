@@ -23,8 +23,6 @@ from storebench.results.lines import encode, read_lines
 from storebench.results.sampled import time_columns
 from storebench.results.tidy import rates
 
-KIND: Final = "imported"
-
 # fmt: off
 OWN: Final = (
     "case_id", "status", "reason", "engine", "benchmark", "machine", "environment", "environment_id", "commit", "dirty",
@@ -106,7 +104,7 @@ def imported_line(imported: Imported) -> dict[str, Any]:
     }
     known = {name: value for name, value in source.items() if value is not None}
     return {
-        "kind": KIND,
+        "kind": "imported",
         "id": imported.id,
         "source": known,
         "set": _plain(imported.given),
@@ -143,7 +141,7 @@ def write_imported(path: Path, imported: Imported) -> None:
 
 def read_imported(path: Path) -> list[Imported]:
     """Return the imported files that a journal holds; other kinds of lines are left out."""
-    return [imported_from_line(line) for _, line in read_lines(path, []) if line["kind"] == KIND]
+    return [imported_from_line(line) for _, line in read_lines(path, []) if line["kind"] == "imported"]
 
 
 def imported_rows(imported: Imported) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,6 @@ from storebench.records import (
     to_json,
 )
 from storebench.results.files import mend_end, write_atomically
-from storebench.results.imported import KIND as IMPORTED
 from storebench.results.imported import Imported, imported_from_line, imported_line
 from storebench.results.lines import JournalWarning, brief, encode, read_lines
 
@@ -259,7 +258,7 @@ class _Merger:
             _add_once(self._conditions, line["environment_id"], conditions_from_json(line["conditions"]))
         elif line["kind"] == "limits":
             _add_once(self._limits, line["environment_id"], limits_from_json(line["limits"]))
-        elif line["kind"] == IMPORTED:
+        elif line["kind"] == "imported":
             imported = imported_from_line(line)
             self._imported[imported.id] = imported
         else:
