@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -124,10 +124,19 @@ def item_bytes_of(dtype: str | None) -> int | None:
 
 
 def _families(view: View) -> list[ChunkFamily]:
-    """Return the families of three sizes or more, or of two where there are no others."""
-    sized = [(family, len({volume(s.chunk_shape) for s in family.settings})) for family in chunk_families(view)]
+    """Return the families of three sizes or more, or of two where there are no others; chunks in shards apart."""
+    split = [part for family in chunk_families(view) for part in _by_sharding(family)]
+    sized = [(family, len({volume(s.chunk_shape) for s in family.settings})) for family in split]
     least = min(3, max((n for _, n in sized), default=3))
-    return [family for family, n in sized if n >= max(least, 2)][:MOST_FAMILIES]
+    kept = [(family, n) for family, n in sized if n >= max(least, 2)]
+    return [family for family, _ in sorted(kept, key=lambda item: -item[1])][:MOST_FAMILIES]
+
+
+def _by_sharding(family: ChunkFamily) -> Iterator[ChunkFamily]:
+    plain = [setting for setting in family.settings if setting.shard_shape is None]
+    sharded = [setting for setting in family.settings if setting.shard_shape is not None]
+    yield replace(family, settings=plain)
+    yield replace(family, settings=sharded, extras=(*family.extras, "in shards"))
 
 
 def _row(setting: Setting, task: str) -> Record | None:

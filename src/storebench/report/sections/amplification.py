@@ -115,7 +115,7 @@ def _draw(chart: ChunkChart, settings: Sequence[Setting], points: Points) -> Fig
             placed = [(x, y, row["position"]) for row, y in rows if (x := value(row)) is not None and x > 0]
             drawn += [x for x, _, _ in placed]
             points.series(axes, index, placed, markersize=SIZES[index] - 0.5)
-        log_axis(axes, drawn, text, most=5)
+        log_axis(axes, drawn, text, most=4)
         axes.set_title(title, pad=5)
         axes.spines["left"].set_visible(False)
     grid[0].set_yticks(range(len(settings)), [setting.layout_text for setting in settings])
