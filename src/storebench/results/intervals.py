@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
@@ -60,7 +61,7 @@ def median_interval(
     """
     if not samples:
         return Interval(None, None, None)
-    median = float(np.median(samples))
+    median = float(statistics.median(samples))
     if len(samples) < MIN_FOR_INTERVAL:
         return Interval(median, None, None)
     return Interval(median, *percentiles(drawn_medians(samples, processes, seed, n_boot), confidence))
@@ -170,9 +171,21 @@ def drawn_medians(
 
 def percentiles(draws: Numbers, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the bounds between which the middle `confidence` of the draws lies."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, (tail, 1 - tail))
-    return float(low), float(high)
+    tail, rising = (1 - confidence) / 2, np.sort(draws)
+    return quantile(rising, tail), quantile(rising, 1 - tail)
+
+
+def quantile(rising: Sequence[float] | Numbers, share: float) -> float:
+    """Return the value below which a share of the values lies, between two of them in proportion.
+
+    As numpy's, to the last bit, for values that are sorted: a report asks 15,000 times, and numpy's own preparations take
+    ten times as long as that.
+    """
+    place = (len(rising) - 1) * share
+    below = int(place)
+    part = place - below
+    low, high = float(rising[below]), float(rising[min(below + 1, len(rising) - 1)])
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 def _structure(n_samples: int, processes: Sequence[Hashable] | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

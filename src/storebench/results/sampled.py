@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.records import Environment, Row, Sample
-from storebench.results.intervals import low_confidence, median_interval
+from storebench.results.intervals import low_confidence, median_interval, quantile
 
 MIN_FOR_AUTOCORRELATION: Final = 10
 
@@ -55,7 +55,7 @@ def time_columns(samples: Sequence[float], processes: Sequence[Hashable] | None)
         "ci95_low_s": low,
         "ci95_high_s": high,
         "half_width": (high - low) / 2 / median if known else None,  # type: ignore[operator]
-        "p10_s": float(np.quantile(samples, 0.1)) if samples else None,
+        "p10_s": quantile(sorted(samples), 0.1) if samples else None,
         "autocorrelation_time": autocorrelation_time(samples),
     }
 
