@@ -16,7 +16,6 @@ from storebench.units import (
     count_text,
     percent_text,
     ratio_text,
-    seconds_interval_text,
     seconds_text,
     shape_text,
     throughput_text,
@@ -70,11 +69,6 @@ def _shape(name: str, *, if_several: bool = False) -> _Kind:
     return _Kind(value=value, text=lambda pair: shape_text(pair[1]), if_several=if_several)
 
 
-def _interval(row: Record) -> Hashable:
-    low, high = row["ci95_low_s"], row["ci95_high_s"]
-    return None if low is None or high is None else (low, high)
-
-
 def _doubt(row: Record) -> str | None:
     """Return why a median is not to be relied on, in a word or two each."""
     if row["status"] != "ok":
@@ -92,7 +86,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "Pattern": _named("pattern", filtered=True),
     "Status": _named("status", filtered=True),
     "Median": _number("median_s", seconds_text),
-    "95 % interval": _Kind(value=_interval, text=lambda pair: seconds_interval_text(*pair), is_number=True),
+    "95 % interval": _number("half_width", lambda share: f"±{percent_text(share)}"),
     "Samples": _number("n_samples", count_text),
     "Doubt": _Kind(value=_doubt, is_filtered=True),
     "Size": _number("stored_bytes", bytes_text),

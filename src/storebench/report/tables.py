@@ -131,6 +131,15 @@ def settings_table(view: View, *, several: bool = False) -> Table:
     )
 
 
+def first_rows(table: Table, most: int) -> Table:
+    """Return the first rows and the baseline, and say how many there are: a page with hundreds of settings is not read."""
+    if len(table.rows) <= most:
+        return table
+    rows = [row for index, row in enumerate(table.rows) if index < most or row[0].mark == "baseline"]
+    caption = f"{table.caption}: the first {most} and the baseline; the others are among all results"
+    return Table(caption=caption, columns=table.columns, rows=rows)
+
+
 def leading_rows(table: Table, most: int = 14) -> Table | None:
     """Return the first rows, those that are best in some column, and the baseline; None where the table is short anyway."""
     if len(table.rows) <= most:
@@ -141,7 +150,7 @@ def leading_rows(table: Table, most: int = 14) -> Table | None:
         if index < most // 2 or row[0].mark == "baseline" or any(cell.mark == "best" for cell in row)
     ]
     caption = (
-        f"{len(rows)} settings that lead overall or in some column, and the baseline; all {len(table.rows)} are below"
+        f"{len(rows)} settings that lead overall or in some column, and the baseline; more are below"
     )
     return Table(caption=caption, columns=table.columns, rows=rows)
 
