@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from storebench.errors import MissingDependencyError, StorageError, UnknownNameError, UsageError
-from storebench.records import Case, Row, Sample
+from storebench.records import SCHEMA_VERSION, Case, Row, Sample
 from storebench.results import export as export_module
 from storebench.results.export import export
 from storebench.results.frame import COLUMNS, load_results, tidy_frame, tidy_row
@@ -33,7 +33,7 @@ def frame() -> pd.DataFrame:
 
 def test_json_has_arrays_and_nulls(frame: pd.DataFrame) -> None:
     data = json.loads(export(frame, "json") or "", parse_constant=lambda _: pytest.fail("NaN is no JSON"))
-    assert data["schema_version"] == 2
+    assert data["schema_version"] == SCHEMA_VERSION
     first, second = data["rows"]
     assert list(first) == list(COLUMNS)
     assert (first["shape"], first["samples_s"], first["median_s"], first["logical_bytes"]) == (

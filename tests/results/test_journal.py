@@ -332,7 +332,7 @@ def test_the_docs_know_every_kind_of_line() -> None:
     table = text.split("| `kind` | fields |")[1].split("\n\n")[0]
     documented = {line.split("`")[1] for line in table.splitlines()[2:]}
     folder = Path(lines_module.__file__).parent
-    source = "".join((folder / name).read_text() for name in ("journal.py", "imported.py"))
+    source = "".join((folder / name).read_text() for name in ("journal.py", "_journal_content.py", "imported.py"))
     assert documented == set(re.findall(r'line\["kind"\] == "(\w+)"', source))
     assert documented == set(re.findall(r'"kind": "(\w+)"', source))
     assert f"`schema_version` (now {SCHEMA_VERSION}" in text
