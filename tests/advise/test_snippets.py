@@ -100,9 +100,9 @@ def _candidate(backend: str, request: WriteRequest) -> Candidate:
         "stack_axis": request.stack_axis,
     }
     return Candidate(
+        name=backend,
         backend=backend,
         library=None,
-        environment=None,
         codec=request.codec.name,
         chunk_shape=layout and layout.chunk_shape,
         shard_shape=layout and layout.shard_shape,
@@ -165,9 +165,9 @@ def test_where_no_snippet_can_be_a_sentence_says_so(backend: str | None, codec: 
     asked = {"shape": (64, 64), "axes": "yx", "n_levels": 1, "stack_axis": 0}
     snippet = snippet_of(
         Candidate(
+            name=backend or "tool",
             backend=backend,
             library="tool",
-            environment=None,
             codec=codec,
             chunk_shape=None,
             shard_shape=None,

@@ -14,7 +14,7 @@ from storebench.analysis import BASELINE
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
-from storebench.results.settings import SETTING
+from storebench.results.settings import SETTING, backend_text
 from storebench.units import shape_text
 
 Record = Mapping[str, Any]
@@ -31,7 +31,9 @@ class Candidate:
 
     Attributes
     ----------
-    backend, library, environment : str or None
+    name : str
+        Format and library, by the most telling name that is known.
+    backend, library : str or None
         Who writes and reads; results of other tools may not name the backend.
     codec : str or None
         Neutral name.
@@ -47,9 +49,9 @@ class Candidate:
         Rows by access pattern.
     """
 
+    name: str
     backend: str | None
     library: str | None
-    environment: str | None
     codec: str | None
     chunk_shape: Shape | None
     shard_shape: Shape | None
@@ -57,11 +59,6 @@ class Candidate:
     asked: Record
     write: Record | None = None
     reads: Mapping[str, Record] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Format and library, by the most telling name that is known."""
-        return self.backend or self.library or self.environment or "?"
 
     @property
     def label(self) -> str:
@@ -156,9 +153,9 @@ def candidates_of(rows: Iterable[Record]) -> list[Candidate]:
 def _candidate(rows: Sequence[Record]) -> Candidate:
     first = rows[0]
     return Candidate(
+        name=backend_text(first),
         backend=first["backend"],
         library=first["library"],
-        environment=first["environment"],
         codec=first["codec"],
         chunk_shape=first["chunk_shape"],
         shard_shape=first["shard_shape"],

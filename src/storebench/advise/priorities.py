@@ -10,8 +10,8 @@ from typing import Final
 
 from storebench.errors import UsageError, unknown_name
 
-GOALS: Final = ("write", "read", "size", "files")
-DEFAULT_WEIGHTS: Final[Mapping[str, float]] = {"write": 1.0, "read": 1.0, "size": 1.0, "files": 0.0}
+GOALS: Final = ("size", "write", "read", "files")
+DEFAULT_WEIGHTS: Final[Mapping[str, float]] = {"size": 1.0, "write": 1.0, "read": 1.0, "files": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,7 @@ class Unranked:
         """The commonest reason, as a sentence."""
         reasons = list(self.not_ranked.values())
         if not reasons:
-            return "No setting was both written and read."
+            return "Nothing was measured that can be ranked."
         commonest = max(dict.fromkeys(reasons), key=reasons.count)
         return (
             f"None of {len(reasons)} settings can be ranked; of {reasons.count(commonest)} the reason is: {commonest}."

@@ -12,9 +12,11 @@ import jinja2
 from markupsafe import Markup
 
 from storebench import __version__
+from storebench.advise.ranking import Answer, Unranked
 from storebench.analysis import verdict
 from storebench.records import Crop, DatasetRecord, Environment
 from storebench.report import figures, tables
+from storebench.report.answer import answers, other_answers, panel
 from storebench.report.imports import imported_blocks, imported_limits
 from storebench.report.press import Press
 from storebench.report.provenance import headline_facts, limits, provenance_blocks
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_ROWS: Final = 25
-STYLES: Final = ("page.css", "lossy.css", "results.css", "voxels.css")
-SCRIPTS: Final = ("results.js", "points.js", "voxels.js")
+STYLES: Final = ("page.css", "answer.css", "lossy.css", "results.css", "voxels.css")
+SCRIPTS: Final = ("answer.js", "results.js", "points.js", "voxels.js")
 """Our own files in `static/`, put into the page one after another; each script stands in a function of its own."""
+MOST_SETTINGS: Final = (60, 20)
+"""Settings in the first view's table, and in each other view's."""
 STATIC_ROWS: Final = 600
 """Up to so many results are all in the HTML itself; of more only the first 25 are, the page's script has the rest."""
 
@@ -66,6 +70,8 @@ def build_report(
     title: str | None = None,
     press: Press | None = None,
     changes: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    reads: Mapping[str, float] | None = None,
 ) -> ReportFiles:
     """Write the page and its figures.
 
@@ -89,6 +95,8 @@ def build_report(
         Writes the figures' PNG and PDF files, beside this process where it has workers; without it this process does.
     changes : str, optional
         What the page of changes beside it says; links to it.
+    weights, reads : mapping of str to float, optional
+        Priorities: of goals, and of access patterns; as `advise.choosing.answer` takes them.
 
     Returns
     -------
@@ -97,11 +105,13 @@ def build_report(
     """
     frame = clean_frame(frame)
     records = clean_records(frame)
-    views = make_views(frame)
+    views = make_views(frame, records)
     shown = frame.iloc[[row["position"] for view in views for row in view.records]]
     press = press or Press()
     studio = Studio(Path(output_dir) / "figures", press)
-    story = Story(views=views, records=records, crops=tuple(crops))
+    found = answers(views, weights=weights, reads=reads)
+    first = found[0] if found and isinstance(found[0], Answer) else None
+    story = Story(views=views, records=records, crops=tuple(crops), answer=first)
     with house_style():
         sections = [section for make in SECTIONS for section in make(story, studio)] if views else []
         voxels = make_voxels(story, studio)
@@ -109,6 +119,9 @@ def build_report(
         all_results(records),
         title=title or _title(views),
         headline=headline_facts(views, records),
+        panel=None if first is None else panel(first),
+        no_answer=found[0].sentence if found and isinstance(found[0], Unranked) else "Nothing was measured.",
+        other_answers=other_answers(views, found),
         verdicts=verdict_groups(verdict(shown), views),
         settings=_settings_tables(views),
         sections=sections,
@@ -152,10 +165,11 @@ def templates() -> jinja2.Environment:
 
 
 def static_text(*names: str) -> Markup:
-    """Return files of `static/`, one after another."""
-    # our own files, so nothing in them needs escaping
+    """Return files of `static/`, one after another, without indentation and the lines that are a script's comments."""
     folder = resources.files("storebench.report") / "static"
-    return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in names))  # noqa: S704
+    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("//")]
+    return Markup("\n".join(lines))  # noqa: S704 # our own files, so nothing in them needs escaping
 
 
 def _results_json(results: Results) -> Markup:
@@ -171,5 +185,6 @@ def _settings_tables(views: Sequence[View]) -> list[tables.Table]:
             continue
         whole = tables.settings_table(view, several=len(views) > 1)
         short = tables.leading_rows(whole) if index == 0 else None
+        whole = tables.first_rows(whole, MOST_SETTINGS[min(index, 1)])
         made += [whole] if short is None else [short, whole]
     return made

@@ -167,7 +167,7 @@ def _point(setting: Setting, row: Record | None, mean_s: float | None = None) ->
 def _read_points(story: Story, weights: Mapping[str, float]) -> list[_Point | None]:
     """Return the settings by the time of one pattern, or by the mean that the answer ranks by."""
     settings = story.view.settings
-    if story.answer is None or len(weights) == 1:
+    if story.answer is None or len(weights) <= 1:
         return [_point(s, s.reads.get(name)) for name in weights for s in settings]
     most = max(weights, key=lambda name: weights[name])
     candidates = story.answer.candidates

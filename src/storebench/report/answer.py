@@ -1,0 +1,394 @@
+"""The first screen: the answer as texts for the template, and as numbers for the page's script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from storebench.advise.baselines import AsFile, Baseline
+from storebench.advise.candidates import Candidate
+from storebench.advise.choosing import answer
+from storebench.advise.priorities import GOALS
+from storebench.advise.ranking import Answer, Unranked
+from storebench.advise.snippets import snippet_of
+from storebench.advise.sureness import N_DRAWS, RULE, Decision
+from storebench.advise.words import format_text, layout_text, listed, pattern_text
+from storebench.errors import unknown_name
+from storebench.report.views import View
+from storebench.results.intervals import Interval
+from storebench.units import (
+    MISSING,
+    bytes_text,
+    count_text,
+    ratio_text,
+    seconds_interval_text,
+    seconds_text,
+    shape_text,
+    times_text,
+)
+
+N_TOP: Final = 5
+_GOAL_LABELS: Final[Mapping[str, str]] = {
+    "size": "Small size",
+    "write": "Fast write",
+    "read": "Fast reads",
+    "files": "Few files",
+}
+_SLIDER_MIDDLE: Final = 60
+"""Where the slider of the largest weight stands, of twice as much: divisible by many, so that usual weights stay whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number of a setting, with the smaller line below it."""
+
+    text: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRow:
+    """The numbers of one setting in the answer's table.
+
+    Attributes
+    ----------
+    name, detail : str
+        Which setting.
+    figures : sequence of Figure
+        Size, write, read of the mix, files; empty where it was not measured.
+    place : int
+        Position among all candidates; -1 for the first setting, whichever that is.
+    command : str
+        What measures it, where it was not measured.
+    """
+
+    name: str
+    detail: str = ""
+    figures: Sequence[Figure] = ()
+    place: int = -1
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slider:
+    """One weight that a reader can change.
+
+    Attributes
+    ----------
+    name, label : str
+        Of the goal or the access pattern.
+    value : int
+        Where it stands, 0 to 120.
+    share : str
+        Of all weights of its kind, as text.
+    note : str
+        What to know before it is moved.
+    """
+
+    name: str
+    label: str
+    value: int
+    share: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopRow:
+    """One of the leading settings.
+
+    Attributes
+    ----------
+    label : str
+        The setting.
+    texts : sequence of str
+        Size, write, read of the mix, files, score.
+    is_equal : bool
+        Whether it is not shown to be worse than the first.
+    """
+
+    label: str
+    texts: Sequence[str]
+    is_equal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """The answer as the template shows it.
+
+    Attributes
+    ----------
+    answer : Answer
+        The one result object.
+    rows : sequence of FigureRow
+        The first setting, then what it is held against.
+    goals, patterns : sequence of Slider
+        Weights.
+    weighed : str
+        The weights in words.
+    top : sequence of TopRow
+        The leading settings.
+    decisions : sequence of (Decision, str)
+        With the share of the draws in words.
+    refused : sequence of (str, str)
+        Why settings are not ranked, and which.
+    changes, more_changes : sequence of (str, str)
+        When the answer changes, and to what.
+    rule : str
+        How sureness was found out.
+    data : Markup
+        For the script.
+    """
+
+    answer: Answer
+    rows: Sequence[FigureRow]
+    goals: Sequence[Slider]
+    patterns: Sequence[Slider]
+    weighed: str
+    top: Sequence[TopRow]
+    decisions: Sequence[tuple[Decision, str]]
+    refused: Sequence[tuple[str, str]]
+    changes: Sequence[tuple[str, str]]
+    more_changes: Sequence[tuple[str, str]]
+    rule: str
+    data: Markup
+
+
+def answers(
+    views: Sequence[View],
+    *,
+    weights: Mapping[str, float] | None = None,
+    reads: Mapping[str, float] | None = None,
+    as_files: Mapping[str, AsFile] | None = None,
+) -> list[Answer | Unranked]:
+    """Return the answer of each view.
+
+    Parameters
+    ----------
+    views : sequence of View
+        One image on one machine each.
+    weights, reads : mapping of str to float, optional
+        Priorities, as `advise.choosing.answer` takes them.
+    as_files : mapping of str to AsFile, optional
+        By dataset: how the user's own file stores it.
+
+    Raises
+    ------
+    UnknownNameError
+        If an access pattern has a weight that no view was read with.
+    """
+    known = {pattern for view in views for pattern in view.patterns}
+    for name in reads or {}:
+        if name not in known:
+            raise unknown_name("access pattern in these results", name, sorted(known))
+    return [
+        answer(
+            [row for setting in view.settings for row in (setting.write, *setting.reads.values()) if row is not None],
+            weights=weights,
+            reads=reads,
+            as_file=(as_files or {}).get(view.dataset or ""),
+            surroundings=view.records,
+        )
+        for view in views
+    ]
+
+
+def panel(found: Answer) -> Panel:
+    """Put an answer into words and numbers for the page."""
+    changes = [(flip.condition, then.label) for flip, then in found.flips]
+    first_of = {label: condition for condition, label in reversed(changes)}
+    leading = [change for change in changes if first_of[change[1]] == change[0]][:3]
+    return Panel(
+        answer=found,
+        rows=[_first_row(found), *(_baseline_row(baseline, found) for baseline in found.baselines)],
+        goals=_sliders({name: getattr(found.priorities, name) for name in GOALS}, _GOAL_LABELS),
+        patterns=_pattern_sliders(found),
+        weighed=_weighed(found),
+        top=[_top_row(found, index) for index in range(min(N_TOP, len(found.ranked)))],
+        decisions=[(decision, _share_text(decision.share)) for decision in found.decisions],
+        refused=_refused(found),
+        changes=leading,
+        more_changes=[change for change in changes if change not in leading],
+        rule=RULE,
+        data=_data(found),
+    )
+
+
+def _first_row(found: Answer) -> FigureRow:
+    first = found.first
+    logical = first.asked["logical_bytes"]
+    ratio = f"ratio {ratio_text(logical / first.stored_bytes)}" if logical and first.stored_bytes else ""
+    figures = (
+        Figure(text=bytes_text(first.stored_bytes), detail=ratio),
+        _time(found.write),
+        _time(found.read),
+        Figure(text=count_text(first.n_files)),
+    )
+    return FigureRow(name="This setting", detail="95 % interval", figures=figures)
+
+
+def _time(interval: Interval | None) -> Figure:
+    if interval is None:
+        return Figure(text=MISSING)
+    text = seconds_interval_text(interval.low, interval.high)
+    return Figure(text=seconds_text(interval.median), detail="no interval" if text == MISSING else text)
+
+
+def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
+    held, first = baseline.candidate, found.first
+    if held is None:
+        return FigureRow(name=baseline.name, command=baseline.command or "")
+    n_files = held.n_files / first.n_files if held.n_files and first.n_files else None
+    figures = (
+        Figure(text=bytes_text(held.stored_bytes), detail=times_text(baseline.size_ratio)),
+        Figure(text=seconds_text(held.write_s), detail=_times(baseline.write_ratio)),
+        Figure(text=seconds_text(baseline.read_s), detail=_times(baseline.read_ratio)),
+        Figure(text=count_text(held.n_files), detail=times_text(n_files)),
+    )
+    place = next(index for index, candidate in enumerate(found.candidates) if candidate.label == held.label)
+    detail = "is this setting" if baseline.is_first else _rest(held)
+    return FigureRow(name=baseline.name, detail=detail, figures=figures, place=place)
+
+
+def _rest(candidate: Candidate) -> str:
+    """Name a setting without format and library, which the row says."""
+    layout = f"{shape_text(candidate.chunk_shape)} " if candidate.chunk_shape else ""
+    return f"{layout}{candidate.codec or '?'}"
+
+
+def _times(interval: Interval | None) -> str:
+    return MISSING if interval is None else times_text(interval.median)
+
+
+def _sliders(weights: Mapping[str, float], labels: Mapping[str, str]) -> list[Slider]:
+    largest, total = max(weights.values(), default=0.0) or 1.0, sum(weights.values()) or 1.0
+    return [
+        Slider(
+            name=name,
+            label=labels[name],
+            value=round(weight / largest * _SLIDER_MIDDLE),
+            share=f"{weight / total * 100:.0f} %",
+        )
+        for name, weight in weights.items()
+    ]
+
+
+def _pattern_sliders(found: Answer) -> list[Slider]:
+    able = [candidate for candidate in found.candidates if candidate.why_not_ranked is None]
+    weights = found.priorities.reads
+    made = _sliders(weights, {name: pattern_text(name) for name in weights})
+    counts = {name: sum(candidate.read_s(name) is not None for candidate in able) for name in weights}
+    return [
+        Slider(
+            name=slider.name,
+            label=slider.label,
+            value=slider.value,
+            share=slider.share,
+            note="" if counts[slider.name] == len(able) else f"{counts[slider.name]} of {len(able)} settings",
+        )
+        for slider in made
+    ]
+
+
+def _weighed(found: Answer) -> str:
+    goals = [f"{name} {share * 100:.0f} %" for name, share in found.priorities.shares.items() if share]
+    reads = {pattern_text(name): share for name, share in found.priorities.read_shares.items() if share}
+    if not reads:
+        return listed(goals)
+    if len(set(reads.values())) == 1:
+        return f"{listed(goals)}; reads: {listed(reads)}{' alike' if len(reads) > 1 else ''}"
+    return f"{listed(goals)}; reads: {listed(f'{name} {share * 100:.0f} %' for name, share in reads.items())}"
+
+
+def _top_row(found: Answer, index: int) -> TopRow:
+    ranked = found.ranked[index]
+    candidate = ranked.candidate
+    texts = (
+        bytes_text(candidate.stored_bytes),
+        seconds_text(candidate.write_s),
+        seconds_text(ranked.read_s),
+        count_text(candidate.n_files),
+        times_text(ranked.score),
+    )
+    return TopRow(label=candidate.label, texts=texts, is_equal=index > 0 and ranked.is_equal)
+
+
+def _refused(found: Answer) -> list[tuple[str, str]]:
+    groups: dict[str, list[str]] = {}
+    for label, reason in found.not_ranked.items():
+        groups.setdefault(reason, []).append(label)
+    return [(reason, listed(labels, most=8)) for reason, labels in groups.items()]
+
+
+def _share_text(share: float | None) -> str:
+    """Write in how many of the draws the first setting chose the same."""
+    return "" if share is None else f"{share * N_DRAWS:.0f} of {N_DRAWS} draws"
+
+
+class _Index:
+    """Numbers values in the order in which they first appear, so that each is on the page once."""
+
+    def __init__(self) -> None:
+        self.values: dict[Any, int] = {}
+
+    def __call__(self, value: Any) -> int:
+        return self.values.setdefault(value, len(self.values))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.values)
+
+
+def _data(found: Answer) -> Markup:
+    """Return what the script ranks and shows: the very costs that Python ranked; names and snippets in parts."""
+    parts = [_Index() for _ in range(4)]
+    templates, gaps = _Index(), _Index()
+    patterns = list(found.priorities.reads)
+    rows = []
+    for candidate in found.candidates:
+        snippet = snippet_of(candidate)
+        rows.append(
+            [
+                [part(texts) for part, texts in zip(parts, _parts(candidate), strict=True)],
+                [templates(snippet.template or snippet.why_not), gaps(snippet.layout), gaps(snippet.codec)],
+                [bytes_text(candidate.stored_bytes), count_text(candidate.n_files)],
+                [candidate.stored_bytes, candidate.write_s, candidate.n_files],
+                [candidate.read_s(name) for name in patterns],
+                int(candidate.why_not_ranked is None),
+            ]
+        )
+    data = {
+        "missing": MISSING,
+        "parts": [list(part) for part in parts],
+        "templates": list(templates),
+        "gaps": list(gaps),
+        "rows": rows,
+    }
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    # inside <script> nothing but "<" can end the element or open a comment
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+
+def _parts(candidate: Candidate) -> list[tuple[str, str]]:
+    """Return the parts of a candidate's label, each with its part of the title."""
+    chunks, shards = candidate.chunk_shape, candidate.shard_shape
+    layout = shape_text(chunks) + (f" in {shape_text(shards)}" if shards else "") if chunks else ""
+    codec = candidate.codec or "?"
+    return [
+        (candidate.name, format_text(candidate.name)),
+        (layout, layout_text(chunks, shards)),
+        (codec, "no codec" if candidate.is_uncompressed else codec),
+        (" ".join(candidate.extras), ", ".join(candidate.extras)),
+    ]
+
+
+def other_answers(views: Sequence[View], found: Sequence[Answer | Unranked]) -> list[tuple[str, str, str]]:
+    """Return place, answer and standing of every view but the first."""
+    return [
+        (view.place, one.headline, one.standing)
+        if isinstance(one, Answer)
+        else (view.place, "No answer.", one.sentence)
+        for view, one in zip(views[1:], found[1:], strict=True)
+    ]
