@@ -298,8 +298,8 @@ def test_thousands_of_cases_stay_reachable_and_the_page_small(
     monkeypatch.setattr(forest, "FEW_ROWS", 10)
     found = find_changes(sides[1], sides[0])
     page = _built(found, tmp_path)
-    assert "The same: 32 cases, the first 5 shown" in page
-    assert "27 more are in the" in page
+    assert "The same: 32 cases, the first 18 shown" in page
+    assert "14 more are in the" in page
     assert len(_rows(tmp_path / "figures" / "changes.csv")) == 34
     assert "the tables have the other 24 cases" in page
 

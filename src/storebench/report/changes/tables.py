@@ -20,7 +20,10 @@ from storebench.units import (
 )
 
 MOST_STATIC: Final = 1500
-"""Rows in the page at most; beyond that groups are cut, the whole is in the CSV beside the figure."""
+"""Rows in the page at most, what changed first; beyond that groups are cut, the whole is in the CSV beside the figure."""
+
+FEWEST: Final = 10
+"""Rows that each group may have however many changed."""
 
 _WORDS: Final = {"slower": "Slower", "faster": "Faster", "undecided": "Undecided", "same": "The same"}
 
@@ -50,6 +53,7 @@ class Group:
 def verdict_groups(changes: Changes) -> list[Group]:
     """Return a table per verdict that any case has; slower and faster are open."""
     total = changes.summary.get("n_matched", 0)
+    room = MOST_STATIC
     counts = _count_changes(changes)
     groups = []
     for verdict in VERDICTS:
@@ -57,7 +61,8 @@ def verdict_groups(changes: Changes) -> list[Group]:
         if not rows:
             continue
         alone = verdict in ("slower", "faster")
-        shown = rows if total <= MOST_STATIC else rows[: MOST_STATIC // len(VERDICTS)]
+        shown = rows[: max(room, FEWEST)]
+        room -= len(shown)
         title = f"{_WORDS[verdict]}: {cases_text(len(rows))}"
         table = _table(title, verdict, shown, changes, counts)
         groups.append(Group(title=title, table=table, is_open=alone or total <= 12, n_left_out=len(rows) - len(shown)))
