@@ -394,6 +394,7 @@ def test_the_page_has_it_all_without_a_script(tmp_path: Path) -> None:
     (view,) = _views(table())
     assert [key for key, _ in rows] == [read.key for read in measured_reads([view])]
     assert all(re.search(r"\bms\b|\bus\b", row) and "n 8" in row for _, row in rows)
+    assert "The heading is about zarr3-zarrpython zstd-3." in section
     assert re.search(r'<form id="vx-form" hidden', section)
     numbers = (tmp_path / "figures" / "voxels.csv").read_text(encoding="utf-8").splitlines()
     assert numbers[0].startswith("shape,chunk_shape,region,n_chunks,chunks_touched,voxels_asked,voxels_decoded,")

@@ -82,8 +82,8 @@ class VoxelSection:
         To choose from on the page.
     free_command : str
         Begins the command that measures an image of any shape.
-    measured_finding, terms : str
-        Of the measured reads; of which image, on which terms.
+    measured_finding, terms, compared : str
+        Of the measured reads; of which image, on which terms; by which library and codec the finding goes.
     measured : sequence of ReadLine
         The reads, at most `MOST_READS`.
     n_measured : int
@@ -101,6 +101,7 @@ class VoxelSection:
     free_command: str
     measured_finding: str
     terms: str
+    compared: str
     measured: Sequence[ReadLine]
     n_measured: int
     files: Sequence[FileLink]
@@ -140,6 +141,7 @@ def make_voxels(story: Story, studio: Studio) -> VoxelSection:
         free_command=FREE_COMMAND,
         measured_finding=measured_finding(reads, view),
         terms="" if view is None else terms_text(view),
+        compared=_setting_text(reads[0]) if reads else "",
         measured=[_line(read) for read in reads[:MOST_READS]],
         n_measured=len(reads),
         files=files,
@@ -193,7 +195,7 @@ def _cut_facts(picture: ChunkPicture) -> dict[str, str | int]:
 def _line(read: MeasuredRead) -> ReadLine:
     row, cost, setting = read.row, read.cost, read.setting
     cells = (
-        Cell(text=setting.layout_text, detail=" ".join((setting.backend, setting.codec, *setting.extras))),
+        Cell(text=setting.layout_text, detail=_setting_text(read)),
         Cell(text=pattern_text(row["pattern"] or "whole"), detail=str(cost.region)),
         Cell(text=count_text(cost.asked)),
         Cell(
@@ -205,6 +207,10 @@ def _line(read: MeasuredRead) -> ReadLine:
         Cell(text=bytes_text(row["fetched_bytes"]), detail=_predicted(bytes_text(row["predicted_bytes"]))),
     )
     return ReadLine(key=read.key, cells=cells)
+
+
+def _setting_text(read: MeasuredRead) -> str:
+    return " ".join((read.setting.backend, read.setting.codec, *read.setting.extras))
 
 
 def _predicted(text: str) -> str:
