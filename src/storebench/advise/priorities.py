@@ -69,7 +69,7 @@ def parse_priority(text: str) -> dict[str, float]:
     UsageError
         If a goal is unknown, a weight is no number of at least 0, or all are 0.
     """
-    weights = _parse(text, "--priority", "write=2,size=1")
+    weights = _parse(text, "write=2,size=1")
     for name in weights:
         if name not in GOALS:
             raise unknown_name("goal", name, GOALS, "storebench report --help")
@@ -84,10 +84,10 @@ def parse_reads(text: str) -> dict[str, float]:
     UsageError
         If a weight is no number of at least 0, or all are 0.
     """
-    return _parse(text, "--reads", "plane_xy=20,plane_xz=80")
+    return _parse(text, "plane_xy=20,plane_xz=80")
 
 
-def _parse(text: str, option: str, example: str) -> dict[str, float]:
+def _parse(text: str, example: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for item in text.split(","):
         name, equals, number = item.strip().rpartition("=")
@@ -96,14 +96,12 @@ def _parse(text: str, option: str, example: str) -> dict[str, float]:
         except ValueError:
             weight = math.nan
         if not 0 <= weight < math.inf:
-            raise UsageError(
-                f"{option}: {item.strip()!r} is no name with a weight of 0 or more; write it as in {example}"
-            )
+            raise UsageError(f"{item.strip()!r} is no name with a weight of 0 or more; write it as in {example}")
         if name in weights:
-            raise UsageError(f"{option}: {name} is there twice; give it one weight")
+            raise UsageError(f"{name} is there twice; give it one weight")
         weights[name] = weight
     if not any(weights.values()):
-        raise UsageError(f"{option}: every weight is 0; give one at least more, as in {example}")
+        raise UsageError(f"every weight is 0; give one at least more, as in {example}")
     return weights
 
 

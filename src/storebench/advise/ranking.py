@@ -192,9 +192,7 @@ class Unranked:
         if not reasons:
             return "Nothing was measured that can be ranked."
         commonest = max(dict.fromkeys(reasons), key=reasons.count)
-        return (
-            f"None of {len(reasons)} settings can be ranked; of {reasons.count(commonest)} the reason is: {commonest}."
-        )
+        return f"Not one of {len(reasons)} settings can be ranked; of {reasons.count(commonest)} the reason is: {commonest}."
 
 
 def _setting(candidate: Candidate) -> dict[str, Any]:

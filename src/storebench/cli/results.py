@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from storebench.cli._options import command, json_option, report_option, was_given
+from storebench.advise.priorities import parse_priority, parse_reads
+from storebench.cli._options import ParsedText, command, json_option, report_option, was_given
 from storebench.cli._output import Output
 from storebench.errors import NothingSelectedError, UsageError
 from storebench.units import bytes_text, count_text
@@ -29,6 +31,7 @@ _RESULTS_HELP: Final = "RESULTS is a results folder; left out: ./results, else t
 _REPORT_EXAMPLES: Final = (
     "storebench report",
     "storebench report results/lab-1 -o reports/lab-1",
+    "storebench report --priority read=3,size=1 --reads plane_xy=20,plane_xz=80",
     "storebench report results/after --against results/before",
     "storebench report --format markdown > summary.md",
 )
@@ -52,6 +55,19 @@ _REPORT_EXAMPLES: Final = (
     show_default=True,
     help="markdown: a summary on stdout, of the changes with --against.",
 )
+@click.option(
+    "--priority",
+    "weights",
+    type=ParsedText("weights", parse_priority),
+    metavar="WEIGHTS",
+    help="Of size, write, read and files, as write=2,size=1. [default: size, write and read alike]",
+)
+@click.option(
+    "--reads",
+    type=ParsedText("weights", parse_reads),
+    metavar="WEIGHTS",
+    help="How often each access pattern is read, as plane_xy=20,plane_xz=80. [default: those that most settings share, alike]",
+)
 @json_option
 @click.pass_context
 def report_command(
@@ -63,6 +79,8 @@ def report_command(
     title: str | None,
     against: Path | None,
     kind: str,
+    weights: dict[str, float] | None,
+    reads: dict[str, float] | None,
     json: bool,
 ) -> None:
     """Write the HTML report and its figures, or a summary in Markdown.
@@ -85,7 +103,10 @@ def report_command(
         older = None if against is None else load(output, against)
         changes, written = _write_changes((frame, journal), older, reports, press)
         told = None if changes is None else changes.sentence
-        files = [*write_report(frame, journal, reports, title, press=press, changes=told), *written]
+        files = [
+            *write_report(frame, journal, reports, title, press=press, changes=told, weights=weights, reads=reads),
+            *written,
+        ]
     if json:
         document = {"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)}
         output.json(document | {"changes": {"page": str(written[0]), "sentence": told} if written else None})
@@ -163,6 +184,8 @@ def write_report(
     *,
     press: Press | None = None,
     changes: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    reads: Mapping[str, float] | None = None,
 ) -> list[Path]:
     """Write the report, with a link to the page of changes where that says something; return its files, the page first."""
     from storebench.report import build_report
@@ -177,6 +200,8 @@ def write_report(
         title=title,
         press=press,
         changes=changes,
+        weights=weights,
+        reads=reads,
     )
     return [files.index, *files.figures]
 
