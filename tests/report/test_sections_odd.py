@@ -110,9 +110,15 @@ def test_odd_tables_build_and_invent_nothing(make: Make, name: str, tmp_path: Pa
 
 
 @on_each_section
-def test_every_section_shows_something_of_a_full_table(make: Make, tmp_path: Path) -> None:
-    (section,) = sections(make, table(_everything(3)), tmp_path)
+def test_every_section_shows_something_of_a_full_table_and_has_its_files(make: Make, tmp_path: Path) -> None:
+    (section,) = sections(make, table(_everything(3)), tmp_path, for_paper=True)
     assert section.points
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{section.name}.{kind}" for kind in ("svg", "png", "pdf", "csv")
+    }
+    assert [link.href for link in section.files] == [
+        f"{tmp_path.name}/{section.name}.{k}" for k in ("svg", "png", "pdf", "csv")
+    ]
 
 
 @on_each_section
