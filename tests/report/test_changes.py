@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,20 @@ def test_few_samples_decide_nothing(tmp_path: Path) -> None:
     assert "No case is decided" in text
     assert "5 cases with fewer than five samples" in text
     assert text.count("too few samples") == 5
+
+
+def test_a_busy_machine_is_said_beside_the_verdicts(sides: tuple[ResultSet, ResultSet], tmp_path: Path) -> None:
+    busy = replace(sides[1], frame=sides[1].frame.assign(noisy=True, noise="others kept 1.9 of 2 processors busy"))
+    found = find_changes(busy, sides[0])
+    assert found is not None
+    assert found.sentence == "1 slower, 1 faster, 32 the same, 0 undecided of 34 cases (2 of the changed noisy)"
+    page = _built(found, tmp_path)
+    assert "All of the 2 cases called slower or faster were measured while the machine was busy" in _text(page)
+    assert "34 of 34 cases are noisy: others kept 1.9 of 2 processors busy" in _text(page)
+    assert 'class="doubt"' in page
+    quiet = find_changes(sides[1], sides[0])
+    assert quiet is not None
+    assert quiet.doubt == ""
 
 
 def _history_of(folder: Path, changes: Changes | None) -> Section:

@@ -83,7 +83,25 @@ class Changes:
         )
         if not found["slower"] and not found["faster"]:
             return f"Nothing is shown to be slower or faster: {calm}"
-        return f"{count_text(found['slower'])} slower, {count_text(found['faster'])} faster, {calm}"
+        noisy = f" ({count_text(self.n_noisy)} of the changed noisy)" if self.n_noisy else ""
+        return f"{count_text(found['slower'])} slower, {count_text(found['faster'])} faster, {calm}{noisy}"
+
+    @property
+    def n_noisy(self) -> int:
+        """How many of the cases called slower or faster were measured on a busy machine."""
+        return sum(bool(row["noisy"]) for row in self.rows("slower", "faster"))
+
+    @property
+    def doubt(self) -> str:
+        """Why not to believe what is called slower or faster, as a sentence; empty where nothing speaks against it."""
+        n_changed = len(self.rows("slower", "faster"))
+        if not self.n_noisy:
+            return ""
+        which = "All" if self.n_noisy == n_changed else count_text(self.n_noisy)
+        return (
+            f"{which} of the {cases_text(n_changed)} called slower or faster were measured while the machine was busy with "
+            "other things. A busy machine makes the same code slower, and no statistic takes that out: measure again."
+        )
 
     @property
     def rule(self) -> str:

@@ -18,7 +18,7 @@ Difference = tuple[str, str, str]
 """A name, and what it was and is."""
 
 _MOST_NAMED: Final = 3
-_BUILD: Final = " (build)"
+BUILD: Final = " (build)"
 """Ends the name of what is inside a wheel."""
 _SIZES: Final = ("ram_bytes", "read_ahead_bytes")
 
@@ -35,7 +35,7 @@ def software(run: Run, environments: Mapping[str, Environment]) -> dict[str, str
             if isinstance(name, str) and isinstance(version, str):
                 found.setdefault(name, []).append(version)
         return {name: ", ".join(sorted(set(versions))) for name, versions in sorted(found.items())}
-    builds = {f"{name}{_BUILD}": version for name, version in sorted(environment.builds.items())}
+    builds = {f"{name}{BUILD}": version for name, version in sorted(environment.builds.items())}
     libraries = dict(sorted(environment.libraries.items()))
     return {**libraries, "Python": environment.python, "storebench": environment.storebench, **builds}
 
@@ -83,7 +83,7 @@ def software_differences(changes: Changes) -> list[Difference]:
 
 def headline(changes: Changes) -> str:
     """Name what differs between the two sides: libraries, else commits."""
-    found = [one for one in software_differences(changes) if not one[0].endswith(_BUILD)]
+    found = [one for one in software_differences(changes) if not one[0].endswith(BUILD)]
     if found:
         return f"What changed: {differences_text(found)}"
     if changes.older is None or changes.newer is None:

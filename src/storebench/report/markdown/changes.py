@@ -6,7 +6,7 @@ from typing import Final
 
 from storebench.report.changes.model import Changes
 from storebench.report.changes.names import metric_text
-from storebench.report.changes.sides import differences_text, headline, noise_sentences, software_differences
+from storebench.report.changes.sides import BUILD, differences_text, headline, noise_sentences, software_differences
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
 from storebench.units import MISSING, change_interval_text, change_text, count_text, exact_text, seconds_text
 
@@ -33,6 +33,7 @@ def changes_markdown(changes: Changes, *, title: str | None = None) -> str:
     lines = [f"## {escaped(title or headline(changes), LONGEST_NAME)}", "", f"**{escaped(changes.sentence)}**", ""]
     if changes.comparison is None:
         return "\n".join(lines[:-1]) + "\n"
+    lines += [f"**{escaped(changes.doubt)}**", ""] if changes.doubt else []
     lines += [*_counts(changes), "", *_changed(changes), *_lost(changes)]
     lines += [escaped(sentence) for sentence in _footer(changes)]
     return "\n".join(lines) + "\n"
@@ -96,8 +97,13 @@ def _lost(changes: Changes) -> list[str]:
 def _footer(changes: Changes) -> list[str]:
     """Return what is needed to judge it: versions, machine, noise, the rule."""
     machine = changes.newer.machine if changes.newer is not None else None
-    versions = differences_text(software_differences(changes), most=12) or "the same versions on both sides"
+    found = software_differences(changes)
+    libraries = [one for one in found if not one[0].endswith(BUILD)]
+    builds = len(found) - len(libraries)
+    versions = [differences_text(libraries, most=12)] if libraries else []
+    versions += [f"{count_text(builds)} codec builds differ"] if builds else []
+    told = ", ".join(versions) or "the same versions on both sides"
     return [
-        f"Machine {machine or MISSING}; {versions}.",
+        f"Machine {machine or MISSING}; {told}.",
         " ".join([changes.choice, *noise_sentences(changes), changes.rule]),
     ]
