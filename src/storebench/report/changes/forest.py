@@ -30,8 +30,8 @@ _LOOKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "same": {"marker": "o", "color": MUTED, "markersize": 4.5},
     "undecided": {"marker": "o", "color": MUTED, "markersize": 5, "markerfacecolor": PAPER},
 }
-_TICKS: Final = (0.1, 0.2, 0.333, 0.5, 0.667, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
-_MOST_CHARACTERS: Final = (46, 52)
+_TICKS: Final = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 2.0, 5.0, 10.0)
+_MOST_CHARACTERS: Final = (46, 66)
 """Of a name's two lines in the figure; the tables have them whole."""
 _LINE_INCHES: Final = 0.33
 _EDGES_INCHES: Final = (0.5, 0.45)

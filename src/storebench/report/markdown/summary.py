@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from storebench.advise.choosing import answer
-from storebench.advise.ranking import Answer, Ranked, Unranked
+from storebench.advise.ranking import Answer, Ranked
 from storebench.advise.words import pattern_text
 from storebench.analysis import verdict
 from storebench.records import Environment
+from storebench.report.answer import answers
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
 from storebench.report.provenance import headline_facts
 from storebench.report.verdicts import verdict_groups
@@ -59,7 +59,7 @@ def summary_markdown(
     view = views[0] if views else None
     heading = title or f"{(view.dataset if view else None) or 'Results'}: how to store it"
     lines = [f"## {escaped(heading, LONGEST_NAME)}", "", escaped(" · ".join(headline_facts(views, records))), ""]
-    found = None if view is None else _found(view, weights, reads)
+    found = next(iter(answers(views, weights=weights, reads=reads)), None)
     if isinstance(found, Answer):
         lines += [*_answer(found), *_snippet(found), *_leading(found)]
     else:
@@ -67,11 +67,6 @@ def summary_markdown(
         lines += _verdicts(frame, views)
     lines.append(_measured_with(view, environments))
     return "\n".join(lines) + "\n"
-
-
-def _found(view: View, weights: Mapping[str, float] | None, reads: Mapping[str, float] | None) -> Answer | Unranked:
-    rows = [row for setting in view.settings for row in (setting.write, *setting.reads.values()) if row is not None]
-    return answer(rows, weights=weights, reads=reads, surroundings=view.records)
 
 
 def _answer(found: Answer) -> list[str]:
