@@ -123,6 +123,27 @@ EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
 """Codec names worth listing, each with what it is. Other levels are spelled the same way."""
 
 
+DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        # zarr 3 asks zstd for level 0, which is zstd's name for its default, 3
+        "zarr2-zarrpython": "zstd-3",
+        "zarr3-zarrpython": "zstd-3",
+        "omezarr-0.4-zarrpython": "zstd-3",
+        "omezarr-0.5-zarrpython": "zstd-3",
+        "tiff-tifffile": "none",
+        "tiffstack-tifffile": "none",
+        "hdf5-h5py": "none",
+        "png-imageio": "png-6",
+        "pngstack-imageio": "png-6",
+        "jp2-imageio": "jp2-lossless",
+        "jp2stack-imageio": "jp2-lossless",
+        "jp2-glymur": "jp2-lossless",
+        "jp2stack-glymur": "jp2-lossless",
+    }
+)
+"""By backend: the codec that its library takes when it is asked nothing. A test asks each library."""
+
+
 def parse_codec(name: str) -> Codec:
     """Turn a neutral name into a `Codec`.
 

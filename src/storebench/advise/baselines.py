@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 
@@ -15,28 +13,9 @@ from storebench.advise.priorities import Priorities
 from storebench.advise.scoring import Numbers, read_mix
 from storebench.advise.sureness import drawn_costs, needed_rows
 from storebench.analysis import BASELINE
+from storebench.codecs import DEFAULT_CODECS
 from storebench.grid import Shape
 from storebench.results.intervals import MIN_FOR_INTERVAL, Interval, percentiles
-
-DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        # zarr 3 asks zstd for level 0, which is zstd's name for its default, 3
-        "zarr2-zarrpython": "zstd-3",
-        "zarr3-zarrpython": "zstd-3",
-        "omezarr-0.4-zarrpython": "zstd-3",
-        "omezarr-0.5-zarrpython": "zstd-3",
-        "tiff-tifffile": "none",
-        "tiffstack-tifffile": "none",
-        "hdf5-h5py": "none",
-        "png-imageio": "png-6",
-        "pngstack-imageio": "png-6",
-        "jp2-imageio": "jp2-lossless",
-        "jp2stack-imageio": "jp2-lossless",
-        "jp2-glymur": "jp2-lossless",
-        "jp2stack-glymur": "jp2-lossless",
-    }
-)
-"""The codec that a library takes when it is asked nothing; a test asks each library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

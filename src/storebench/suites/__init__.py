@@ -27,7 +27,8 @@ from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
 from storebench.suites._pairs import level_pairs, sizes
-from storebench.suites._reads import derived, larger, other_subjects, plane_reads, quick, volume_reads
+from storebench.suites._quick import quick
+from storebench.suites._reads import derived, larger, other_subjects, plane_reads, volume_reads
 from storebench.suites._states import cold_reads, durable_writes, thread_budgets
 
 __all__ = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from storebench.codecs import DEFAULT_CODECS
 from storebench.suites._grid import Grid, Subject, Tier
 from storebench.suites._images import (
     CHAPTER,
@@ -22,6 +23,7 @@ BLOSC: Final = "blosc-zstd-3-shuffle"
 READS: Final = ("whole", "plane_xy", "plane_xz", "plane_yz", "roi32", "voxel")
 FEW_READS: Final = ("whole", "plane_xy", "plane_xz", "roi32")
 PLANE_READS: Final = ("whole", "tile256")
+_DEFAULT: Final = "What does a library choose when it is asked nothing?"
 _MULTISCALE: Final = "Does a coarser level make the overview cheap?"
 _STACKS: Final = (
     ("tiffstack-tifffile", "none", "deflate-6"),
@@ -59,6 +61,21 @@ def read_grid(
         n_levels=n_levels,
         slow=slow,
     )
+
+
+def default_reads(tier: Tier, subject: Subject, patterns: tuple[str, ...], *backends: str) -> Iterator[Grid]:
+    """The libraries' own choice of chunks and codec: what everything else is held against."""
+    for backend in backends:
+        yield read_grid(
+            tier,
+            backend,
+            _DEFAULT,
+            subject,
+            name="Default" if len(subject.shape) > 2 else "PlaneDefault",
+            layout=("default",),
+            codec=(DEFAULT_CODECS[backend],),
+            pattern=patterns,
+        )
 
 
 def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
@@ -152,6 +169,7 @@ def volume_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
         codec=(BLOSC,),
         pattern=patterns,
     )
+    yield from default_reads(tier, subject, patterns, "zarr2-zarrpython", "zarr3-zarrpython", "tiff-tifffile")
     for backend in ("omezarr-0.4-zarrpython", "omezarr-0.5-zarrpython"):
         yield read_grid(
             tier,
@@ -187,6 +205,7 @@ def plane_reads(tier: Tier, subject: Subject) -> Iterator[Grid]:
     )
     for backend, layouts, codecs in rows:
         yield read_grid(tier, backend, why, subject, name="Plane", layout=layouts, codec=codecs, pattern=PLANE_READS)
+    yield from default_reads(tier, subject, PLANE_READS, "zarr3-zarrpython")  # TIFF's is among the layouts above
     why = "JPEG 2000 holds its own smaller levels: are they cheap to read?"
     for backend in ("jp2-glymur", "jp2-imageio"):
         levels = ("viewport@1", "viewport@2", "viewport@3")
@@ -255,31 +274,6 @@ def larger() -> Iterator[Grid]:
         yield read_grid(
             "full", backend, "A stack of 512 files.", CT_LARGE, codec=(codecs[0],), pattern=FEW_READS, slow=True
         )
-
-
-def quick(subject: Subject) -> Iterator[Grid]:
-    """The main choices on one image, for `storebench quick`."""
-    volume = len(subject.shape) > 2
-    patterns = ("plane_xy", "plane_xz", "roi32") if volume else PLANE_READS
-    chunks = ("32x32x32", "64x64x64", "128x128x128", "plane") if volume else ("128x128", "256x256", "512x512")
-    middle = chunks[1]
-
-    def grid(backend: str, name: str = "", **params: tuple[str, ...]) -> Grid:
-        why = "Which storage for this image?"
-        return read_grid("quick", backend, why, subject, name=name, pattern=patterns, **params)  # type: ignore[arg-type]
-
-    yield grid("npy-numpy", codec=("none",))
-    yield grid("zarr3-zarrpython", "Chunks", layout=chunks, codec=(BLOSC,))
-    yield grid("zarr3-zarrpython", "Codecs", layout=(middle,), codec=("none", "zstd-3", "blosc-lz4-5-shuffle"))
-    if volume:
-        yield grid("zarr3-zarrpython", "Sharded", layout=("32x32x32-in-128x128x128",), codec=(BLOSC,))
-        yield grid("tiffstack-tifffile", codec=("deflate-6",))
-        yield grid("tiff-tifffile", layout=("1x64x64",), codec=("none",))
-    else:
-        yield grid("tiff-tifffile", layout=("256x256",), codec=("none", "zstd-3-predictor"))
-        if subject.dtype in ("uint8", "uint16"):
-            yield grid("png-imageio", codec=("png-6",))
-            yield grid("jp2-imageio", codec=("jp2-lossless",))
 
 
 def derived(reads: tuple[Grid, ...]) -> Iterator[Grid]:

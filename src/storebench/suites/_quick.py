@@ -1,0 +1,34 @@
+"""The main choices on one image: what `storebench quick` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from storebench.suites._grid import Grid, Subject
+from storebench.suites._reads import BLOSC, PLANE_READS, default_reads, read_grid
+
+
+def quick(subject: Subject) -> Iterator[Grid]:
+    """The main choices on one image, for `storebench quick`."""
+    volume = len(subject.shape) > 2
+    patterns = ("plane_xy", "plane_xz", "roi32") if volume else PLANE_READS
+    chunks = ("32x32x32", "64x64x64", "128x128x128", "plane") if volume else ("128x128", "256x256", "512x512")
+    middle = chunks[1]
+
+    def grid(backend: str, name: str = "", **params: tuple[str, ...]) -> Grid:
+        why = "Which storage for this image?"
+        return read_grid("quick", backend, why, subject, name=name, pattern=patterns, **params)  # type: ignore[arg-type]
+
+    yield grid("npy-numpy", codec=("none",))
+    yield grid("zarr3-zarrpython", "Chunks", layout=chunks, codec=(BLOSC,))
+    yield grid("zarr3-zarrpython", "Codecs", layout=(middle,), codec=("none", "zstd-3", "blosc-lz4-5-shuffle"))
+    yield from default_reads("quick", subject, patterns, "zarr3-zarrpython", "tiff-tifffile")
+    if volume:
+        yield grid("zarr3-zarrpython", "Sharded", layout=("32x32x32-in-128x128x128",), codec=(BLOSC,))
+        yield grid("tiffstack-tifffile", codec=("deflate-6",))
+        yield grid("tiff-tifffile", layout=("1x64x64",), codec=("none",))
+    else:
+        yield grid("tiff-tifffile", layout=("256x256",), codec=("none", "zstd-3-predictor"))
+        if subject.dtype in ("uint8", "uint16"):
+            yield grid("png-imageio", codec=("png-6",))
+            yield grid("jp2-imageio", codec=("jp2-lossless",))

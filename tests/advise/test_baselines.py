@@ -1,0 +1,73 @@
+"""What the first setting is held against, and what libraries really do when they are asked nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from storebench.backends import get_backend
+from storebench.backends.jp2_glymur import load_glymur
+from storebench.codecs import DEFAULT_CODECS, parse_codec
+from storebench.stores import Location
+
+_ASKED_NOTHING = {
+    "zarr2": "import zarr; zarr.create_array({path!r}, data=image, zarr_format=2)",
+    "zarr3": "import zarr; zarr.create_array({path!r}, data=image)",
+    "tiff": "import tifffile; tifffile.imwrite({path!r}, image)",
+    "hdf5": "import h5py; h5py.File({path!r}, 'w').create_dataset('image', data=image)",
+    "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
+    "jp2-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
+    "jp2-glymur": "import glymur; glymur.Jp2k({path!r}, data=image)",
+}
+_BY_BACKEND = {
+    "zarr2-zarrpython": "zarr2",
+    "zarr3-zarrpython": "zarr3",
+    "tiff-tifffile": "tiff",
+    "hdf5-h5py": "hdf5",
+    "png-imageio": "png-imageio",
+    "jp2-imageio": "jp2-imageio",
+    "jp2-glymur": "jp2-glymur",
+}
+
+
+def _image() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.cumsum(rng.integers(0, 9, (256, 256)), axis=-1).astype(np.uint16)
+
+
+@pytest.mark.parametrize("backend", _BY_BACKEND)
+def test_a_library_asked_nothing_takes_the_codec_of_the_table(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_glymur()
+    path = tmp_path / f"image{get_backend(backend).suffix}"
+    image = _image()
+    code = _ASKED_NOTHING[_BY_BACKEND[backend]].format(path=str(path))
+    exec(code, {"image": image})  # noqa: S102
+    from storebench.backends import WriteRequest, write_array
+
+    request = WriteRequest(shape=image.shape, dtype=image.dtype, axes="yx", codec=parse_codec(DEFAULT_CODECS[backend]))
+    own = write_array(get_backend(backend), Location(tmp_path / f"own{path.suffix}"), request, (image,))
+    with get_backend(backend).open(Location(path)) as reader:
+        stored = reader.stored_as()
+    assert (stored.layout, stored.codec, stored.chunk_bytes) == (own.layout, own.codec, own.chunk_bytes)
+
+
+def test_stacks_and_ome_take_what_their_planes_and_arrays_take() -> None:
+    for backend, codec in DEFAULT_CODECS.items():
+        plane = backend.replace("stack", "")
+        version = {"omezarr-0.4-zarrpython": "zarr2-zarrpython", "omezarr-0.5-zarrpython": "zarr3-zarrpython"}.get(
+            plane, plane
+        )
+        assert DEFAULT_CODECS[version] == codec
+    assert set(_BY_BACKEND) <= set(DEFAULT_CODECS)
+
+
+def test_the_table_is_read_without_any_format_library() -> None:
+    code = "import sys, storebench.advise.choosing; print([n for n in ('zarr', 'h5py', 'storebench.backends') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
