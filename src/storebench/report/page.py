@@ -143,7 +143,7 @@ def _fill(results: Results, **parts: Any) -> str:
     return template.render(
         version=__version__,
         style=static_text(*STYLES),
-        script=static_text(*SCRIPTS),
+        script=script_text(),
         heat_scale=figures.heat_scale(),
         results=results,
         result_rows=[(results.marks(index), results.row(index)) for index in range(n_static)],
@@ -170,6 +170,13 @@ def static_text(*names: str) -> Markup:
     text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
     lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("//")]
     return Markup("\n".join(lines))  # noqa: S704 # our own files, so nothing in them needs escaping
+
+
+def script_text() -> Markup:
+    """Return our scripts as the page carries them: without indentation and lines of comment. No text of theirs spans lines."""
+    lines = (line.strip() for line in static_text(*SCRIPTS).splitlines())
+    # our own files, so nothing in them needs escaping
+    return Markup("\n".join(line for line in lines if line and not line.startswith("//")))  # noqa: S704
 
 
 def _results_json(results: Results) -> Markup:
