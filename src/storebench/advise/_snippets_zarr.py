@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
@@ -110,6 +111,12 @@ def _layout(wanted: Wanted) -> str:
     return lines + ("" if wanted.shard_shape is None else f"    shards={wanted.shard_shape},\n")
 
 
+def _call(name: str, settings: Sequence[str]) -> str:
+    """Return a call with one setting per line, indented for an argument of a call."""
+    lines = "".join(f"        {setting}\n" for setting in settings)
+    return f"{name}(\n{lines}    )"
+
+
 def _v3(codec: Codec) -> str:
     """Return zarr's bytes-to-bytes codecs as code."""
     steps = []
@@ -118,8 +125,8 @@ def _v3(codec: Codec) -> str:
     elif codec.kind == "zstd":
         steps.append(f"zarr.codecs.ZstdCodec(level={codec.level})")
     elif codec.kind == "blosc":
-        settings = f'cname="{codec.compressor}", clevel={codec.level}, shuffle="{codec.shuffle}"'
-        steps.append(f"zarr.codecs.BloscCodec(\n        {settings}\n    )")
+        settings = [f'cname="{codec.compressor}",', f"clevel={codec.level},", f'shuffle="{codec.shuffle}",']
+        steps.append(_call("zarr.codecs.BloscCodec", settings))
     if codec.crc32c:
         steps.append("zarr.codecs.Crc32cCodec()")
     return "None" if not steps else steps[0] if len(steps) == 1 else f"[{', '.join(steps)}]"
@@ -134,8 +141,8 @@ def _v2(codec: Codec) -> list[str]:
         steps.append(f"numcodecs.Zstd({codec.level})")
     elif codec.kind == "blosc":
         shuffle = SHUFFLES.index(str(codec.shuffle))
-        settings = f'cname="{codec.compressor}", clevel={codec.level}, shuffle={shuffle}'
-        steps.append(f"numcodecs.Blosc(\n        {settings}\n    )")
+        settings = [f'cname="{codec.compressor}",', f"clevel={codec.level},", f"shuffle={shuffle},"]
+        steps.append(_call("numcodecs.Blosc", settings))
     if codec.crc32c:
         steps.append("numcodecs.CRC32C()")
     return steps
