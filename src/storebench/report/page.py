@@ -165,11 +165,10 @@ def templates() -> jinja2.Environment:
 
 
 def static_text(*names: str) -> Markup:
-    """Return files of `static/`, one after another, without indentation and the lines that are a script's comments."""
+    """Return files of `static/`, one after another."""
+    # our own files, so nothing in them needs escaping
     folder = resources.files("storebench.report") / "static"
-    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
-    lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("//")]
-    return Markup("\n".join(lines))  # noqa: S704 # our own files, so nothing in them needs escaping
+    return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in names))  # noqa: S704
 
 
 def script_text() -> Markup:
