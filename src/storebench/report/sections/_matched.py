@@ -11,7 +11,7 @@ from storebench.analysis import span
 from storebench.report.views import Record
 
 _SAME: Final = (
-    "machine", "dataset", "shape", "dtype", "seed", "format", "chunk_shape", "shard_shape", "codec", "operation", "pattern",
+    "machine", "dataset", "shape", "dtype", "seed", "chunk_shape", "shard_shape", "codec", "operation", "pattern",
     "n_levels", "stack_axis", "store", "cache", "durability", "threads",
 )  # fmt: skip
 """What two rows of different libraries must have in common."""
@@ -140,7 +140,7 @@ def matched_pairs(records: Iterable[Record], *, most: int, least: int) -> list[P
 def _side(row: Record) -> Side | None:
     """Return who did a row; None where nothing says so, or the machine is not known."""
     backend = row["backend"] or ""
-    library = row["library"] or backend.partition("-")[2] or (None if backend else row["environment"])
+    library = row["library"] or backend.rpartition("-")[2] or (None if backend else row["environment"])
     if library is None or row["machine"] is None:
         return None
     return Side(library, row["environment_id"] or "", row["commit"] or "")
@@ -148,7 +148,12 @@ def _side(row: Record) -> Side | None:
 
 def _key(row: Record) -> Key:
     """Return what is equal for rows of one case. Another tool's cases may differ in what no column holds: their name tells."""
-    return (*(row[name] for name in _SAME), None if row["backend"] else row["case_id"])
+    backend = row["backend"] or ""
+    return (
+        *(row[name] for name in _SAME),
+        row["format"] or backend.rpartition("-")[0],
+        "" if backend else row["case_id"],
+    )
 
 
 def _comparable(first: Side, second: Side, rows: dict[Side, Record]) -> bool:

@@ -108,7 +108,7 @@ def _panels(view: View) -> list[_Panel]:
         panels.append(_Panel(pattern=pattern, by_backend=groups, equals=equals))
     # what few formats were read by compares little, and is empty for all others
     most = max((len(panel.by_backend) for panel in panels), default=0)
-    return [panel for panel in panels if len(panel.by_backend) * 3 >= most]
+    return [panel for panel in panels if panel.by_backend and len(panel.by_backend) * 3 >= most]
 
 
 def _finding(panels: Sequence[_Panel]) -> str:

@@ -22,7 +22,7 @@ from storebench.units import count_text, ratio_axis_text, shape_text, times_text
 _MOST_PAIRS: Final = 3
 _LEAST: Final = 3
 """Cases in common that are worth a picture."""
-_MOST_LINES: Final = 14
+_MOST_LINES: Final = 24
 _VERBS: Final = {"read": "reads", "write": "writes"}
 _FIRST: Final[dict[str, Any]] = {"marker": "o", "color": SERIES[0], "markersize": 4.5}
 _SECOND: Final[dict[str, Any]] = {"marker": "s", "color": SERIES[1], "markersize": 4.2}
@@ -60,7 +60,7 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     pairs = matched_pairs(story.records, most=_MOST_PAIRS, least=_LEAST)
     if not pairs:
         return
-    lines = [line for pair in pairs for line in _lines(pair)]
+    lines = [line for pair in pairs for line in _lines(pair, _MOST_LINES // len(pairs))]
     finding, points = _finding(pairs), Points()
     data = [
         {
@@ -94,14 +94,14 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     )
 
 
-def _lines(pair: Pair) -> list[_Line]:
+def _lines(pair: Pair, most: int) -> list[_Line]:
     """Return the families of codecs that a pair has in common, the most measured first."""
     groups: dict[str, dict[str, list[Match]]] = {}
     for match in sorted(pair.matches, key=lambda m: (-m.ratio, m.first["position"])):
         family = codec_family(match.first["codec"] or "codec not named")
         groups.setdefault(family, {}).setdefault(match.first["operation"] or "?", []).append(match)
     lines = [_Line(pair=pair, family=family, by_operation=found) for family, found in groups.items()]
-    return sorted(lines, key=lambda line: (-line.n, line.family))[:_MOST_LINES]
+    return sorted(lines, key=lambda line: (-line.n, line.family))[:most]
 
 
 def _finding(pairs: Sequence[Pair]) -> str:
@@ -147,9 +147,8 @@ def _draw(lines: Sequence[_Line], points: Points) -> Figure:
     ratios = [match.ratio for line in lines for matches in line.by_operation.values() for match in matches]
     for axes, operation in zip(grid, operations, strict=True):
         axes.axvline(1, color=INK, linewidth=0.9, zorder=1.4)
-        for index, line in enumerate(lines):
-            matches = line.by_operation.get(operation, ())
-            _draw_strip(axes, matches, height - 1 - places[index], points, max(most, 6))
+        strips = [(line.by_operation.get(operation, ()), height - 1 - places[n]) for n, line in enumerate(lines)]
+        _draw_strips(axes, strips, points, max(most, 4))
         log_axis(axes, [*ratios, 1.0], ratio_axis_text, most=5)
         axes.set_title(f"{operation[0].upper()}{operation[1:]}", pad=5)
         axes.set_yticks([height - 1 - places[index] for index in range(len(lines))], [line.family for line in lines])
@@ -184,17 +183,20 @@ def _places(lines: Sequence[_Line]) -> tuple[dict[int, int], list[tuple[int, str
     return places, headings
 
 
-def _draw_strip(axes: Axes, matches: Sequence[Match], y: float, points: Points, most: int) -> None:
+def _draw_strips(axes: Axes, strips: Sequence[tuple[Sequence[Match], float]], points: Points, most: int) -> None:
+    """Draw the matches of each line at its y, those that show something apart from the others, and the medians."""
     groups: dict[str, list[tuple[float, float, int | None]]] = {"unshown": [], "first": [], "second": []}
-    for index, match in enumerate(thinned(matches, most)):
-        shift = (index * 0.618 % 1 - 0.5) * 0.55 if len(matches) > 1 else 0.0  # spreads neighbours, the same each time
-        name = "unshown" if not match.shown else "first" if match.ratio > 1 else "second"
-        groups[name].append((match.ratio, y + shift, match.first["position"]))
+    for matches, y in strips:
+        for index, match in enumerate(thinned(matches, most)):
+            shift = (
+                (index * 0.618 % 1 - 0.5) * 0.55 if len(matches) > 1 else 0.0
+            )  # spreads neighbours, the same each time
+            name = "unshown" if not match.shown else "first" if match.ratio > 1 else "second"
+            groups[name].append((match.ratio, y + shift, match.first["position"]))
     for name, style in (("unshown", _UNSHOWN), ("first", _FIRST), ("second", _SECOND)):
         points.draw(axes, groups[name], **style)
-    if matches:
-        middle = tally(matches).median_ratio
-        segments(axes, [(middle, y - 0.4, middle, y + 0.4)], color=INK, linewidth=1.6)
+    medians = [(tally(matches).median_ratio, y) for matches, y in strips if matches]
+    segments(axes, [(x, y - 0.4, x, y + 0.4) for x, y in medians], color=INK, linewidth=1.6)
 
 
 def _table(pairs: Sequence[Pair]) -> Table:
