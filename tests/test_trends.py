@@ -61,7 +61,7 @@ def test_a_step_of_five_percent_is_found_where_it_is() -> None:
 
 
 def test_an_outlier_is_no_level_and_hides_none() -> None:
-    values = [1.0, 1.01, 0.99, 1.0, 1.005, 1.0, 9.0, 1.0, 1.01, 0.99] + [2.0, 2.01, 1.99, 2.0, 2.02, 1.98]
+    values = [1.0, 1.01, 0.99, 1.0, 1.005, 1.0, 9.0, 1.0, 1.01, 0.99, 2.0, 2.01, 1.99, 2.0, 2.02, 1.98]
     levels = find_levels(values)
     assert [(level.first, level.last) for level in levels] == [(0, 9), (10, 15)]
     assert levels[1].value_s / levels[0].value_s == pytest.approx(2.0, rel=0.01)

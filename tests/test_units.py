@@ -158,3 +158,32 @@ def test_a_column_has_one_unit() -> None:
     assert units.bytes_column([979 * 1024, 1024**2, None, 3 * 1024**2]) == ["0.956 MiB", "1.00 MiB", "–", "3.00 MiB"]
     assert units.seconds_column([273e-6, 3.06e-3, 0.131, float("nan")]) == ["0.273 ms", "3.06 ms", "131 ms", "–"]
     assert units.seconds_column([None]) == ["–"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1.2213, "+22.1 %"),
+        (0.9, "-10.0 %"),
+        (0.9999, "+0.0 %"),
+        (1.0, "+0.0 %"),
+        (2.0, "x2"),
+        (3.104, "x3.1"),
+        (None, "–"),
+    ],
+)
+def test_changes(ratio: float | None, text: str) -> None:
+    assert units.change_text(ratio) == text
+
+
+def test_intervals_of_changes_say_the_unit_once() -> None:
+    assert units.change_interval_text(1.15, 1.2913) == "+15.0 to +29.1 %"
+    assert units.change_interval_text(1.15, 3.0) == "+15.0 % to x3"
+    assert units.change_interval_text(None, 3.0) == "–"
+
+
+def test_exact_counts_and_moments() -> None:
+    assert units.exact_text(40961, "fetched_bytes") == "40,961 B"
+    assert units.exact_text(0.25, "max_abs_error") == "0.25"
+    assert units.moment_text(1_790_000_000.0) == "2026-09-21 14:13 UTC"
+    assert units.moment_text(None) == "–"

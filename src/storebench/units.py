@@ -159,7 +159,7 @@ def change_text(ratio: float | None) -> str:
     """Write a ratio as a change, as in "+22.1 %"; from twice as much on as a multiple, as in "x3.10"."""
     if ratio is None or is_missing(ratio):
         return MISSING
-    return f"{100 * (ratio - 1):+.1f} %" if ratio < 2 else f"x{ratio:.3g}"
+    return f"{100 * (ratio - 1):+.1f} %".replace("-0.0 %", "+0.0 %") if ratio < 2 else f"x{ratio:.3g}"
 
 
 def change_interval_text(low: float | None, high: float | None) -> str:

@@ -160,7 +160,7 @@ def _ratio_axis(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     reach = max(reach, math.log(1.12))  # a narrower scale would make noise look like news
     axes.set_xscale("log")
     axes.set_xlim(math.exp(-reach), math.exp(reach))
-    step = 0.24 * reach
+    step = 0.2 * reach
     ticks: list[float] = [1.0]
     for side in (_TICKS[_TICKS.index(1.0) + 1 :], _TICKS[: _TICKS.index(1.0)][::-1]):
         last = 0.0
