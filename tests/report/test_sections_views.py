@@ -1,0 +1,457 @@
+"""The sections about formats, chunks, codecs and libraries: their numbers are the table's, their findings turn with the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from storebench.report.answer import answers
+from storebench.report.press import Press
+from storebench.report.section import Section, Story, Studio
+from storebench.report.sections import (
+    amplification,
+    chunk_bytes,
+    chunks,
+    codec_speed,
+    formats,
+    libraries,
+    padding,
+    stacks,
+    tradeoff,
+)
+from storebench.report.sections._families import chunk_facts
+from storebench.report.style import house_style
+from storebench.report.views import clean_records, make_views
+from storebench.units import seconds_text
+
+from ._picked import check, csv_of, points_of, row, sections, table
+
+CUBES = {edge: (edge,) * 3 for edge in (16, 32, 64)}
+Rows = list[dict[str, Any]]
+
+
+def _one(make: Any, rows: Rows, folder: Path) -> Section:
+    (section,) = sections(make, table(rows), folder)
+    return section
+
+
+def _texts(section: Section) -> set[str]:
+    shown = [*section.tables, *([section.heat] if section.heat else [])]
+    return {cell.text for one in shown for cells in one.rows for cell in cells}
+
+
+def _medians(rows: Rows, section: Section) -> list[float]:
+    """Return the medians of the rows that the points name, in the order of the points."""
+    medians = table(rows)["median_s"]
+    return [float(medians.iloc[position]) for position in points_of(section) if position is not None]
+
+
+# formats
+
+
+def _formats(tiff_s: float) -> Rows:
+    return [
+        row(seconds, pattern=pattern, backend=backend)
+        for pattern in ("plane_xy", "roi32")
+        for backend, seconds in (("zarr3-zarrpython", 0.01), ("tiff-tifffile", tiff_s))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tiff_s", "finding"),
+    [
+        (0.02, "zarr3-zarrpython is fastest for all 2 access patterns"),
+        (0.005, "tiff-tifffile is fastest for all 2 access patterns"),
+        (0.01, "No single format is fastest: tiff-tifffile and zarr3-zarrpython lead or tie in 2 of 2 access patterns"),
+    ],
+)
+def test_the_fastest_format(tiff_s: float, finding: str, tmp_path: Path) -> None:
+    rows = _formats(tiff_s)
+    section = _one(formats.make, rows, tmp_path)
+    assert section.finding == finding
+    assert sorted(csv_of(section, tmp_path)["median_s"]) == pytest.approx(sorted([0.01, 0.01, tiff_s, tiff_s]))
+    assert {seconds_text(0.01), seconds_text(tiff_s)} <= _texts(section)
+    assert sorted(_medians(rows, section)) == pytest.approx(sorted([0.01, 0.01, tiff_s, tiff_s]))
+
+
+def test_patterns_that_few_formats_were_read_by_are_left_out(tmp_path: Path) -> None:
+    names = [f"{name}-x" for name in "abcdefg"]
+    rows = [row(0.01, backend=name) for name in names] + [row(0.01, backend=names[0], pattern="viewport@1")]
+    assert set(csv_of(_one(formats.make, rows, tmp_path), tmp_path)["pattern"]) == {"whole"}
+
+
+# tradeoff
+
+
+def _stores(times: dict[str, tuple[float, float, float]]) -> Rows:
+    """Return writes and reads by codec: compression ratio, seconds of the write and of a read."""
+    rows: Rows = []
+    for codec, (ratio, write_s, read_s) in times.items():
+        facts = {"codec": codec, "compression_ratio": ratio, "stored_bytes": round(4_194_304 / ratio)}
+        rows.append(row(write_s, operation="write", **facts))
+        rows += [row(read_s * k, pattern=name, **facts) for name, k in (("plane_xy", 1), ("roi32", 3))]
+    return rows
+
+
+def _answered(rows: Rows, folder: Path) -> Section:
+    frame = table(rows)
+    views = make_views(frame)
+    story = Story(views=views, records=clean_records(frame), answer=answers(views)[0])  # type: ignore[arg-type]
+    with house_style():
+        (section,) = tradeoff.make(story, Studio(folder, Press()))
+    check(section, len(frame))
+    return section
+
+
+TIMES = {"none": (1.0, 0.01, 0.001), "zstd-3": (3.0, 0.012, 0.0012), "gzip-9": (3.1, 0.9, 0.05)}
+
+
+def test_the_answer_is_the_title_and_the_ringed_point(tmp_path: Path) -> None:
+    first = _answered(_stores(TIMES), tmp_path / "a")
+    turned = _answered(_stores(TIMES | {"gzip-9": (30.0, 0.009, 0.0009)}), tmp_path / "b")
+    for section, folder, codec in ((first, "a", "zstd-3"), (turned, "b", "gzip-9")):
+        data = csv_of(section, tmp_path / folder)
+        label = f"zarr3-zarrpython 64x64x64 {codec}"
+        assert set(data["setting"][data["is_answer"]]) == {label}
+        assert section.finding == f"{label} is first for these priorities"
+        assert f"the answer: {label}" in (section.svg or "")
+
+
+def test_reads_are_the_mean_of_the_mix(tmp_path: Path) -> None:
+    rows = _stores(TIMES)
+    section = _answered(rows, tmp_path)
+    data = csv_of(section, tmp_path)
+    reads = data[data["panel"] == "Read, mean of 2 patterns"].set_index("setting")["median_s"]
+    assert reads["zarr3-zarrpython 64x64x64 zstd-3"] == pytest.approx((0.0012 + 0.0036) / 2)
+    assert (
+        "the mean of the mix: roi32 and XY plane alike" in section.about or "XY plane and roi32 alike" in section.about
+    )
+    writes = data[data["panel"] == "Write, whole image"].set_index("setting")
+    assert writes["median_s"].to_dict() == pytest.approx(
+        {f"zarr3-zarrpython 64x64x64 {codec}": write_s for codec, (_, write_s, _) in TIMES.items()}
+    )
+    assert data["ci95_low_s"].notna().sum() == 3  # a mean has no interval of its own
+
+
+def test_the_front_is_what_no_other_beats(tmp_path: Path) -> None:
+    section = _one(tradeoff.make, _stores(TIMES | {"gzip-1": (2.9, 0.03, 0.03)}), tmp_path)
+    data = csv_of(section, tmp_path)
+    assert set(data["setting"][data["on_front"]].str.split().str[-1]) == {"none", "zstd-3", "gzip-9"}
+    assert section.finding.endswith("both size and time: 3 of 4 for the write, 3 of 4 for the read")
+
+
+# chunk shapes, chunk bytes, amplification
+
+
+def _chunked(times: dict[int, tuple[float, float]], **columns: Any) -> Rows:
+    """Return reads and a write by edge of a cube: seconds of a plane and of everything."""
+    rows: Rows = []
+    for edge, (plane_s, whole_s) in times.items():
+        facts = {"chunk_shape": CUBES[edge], "fetched_bytes": 8192 * edge, "asked_bytes": 8192, "requests": edge}
+        facts |= {"read_amplification": float(edge), "voxels_asked": 4096, "voxels_decoded": 4096 * edge} | columns
+        rows += [row(plane_s, pattern="plane_xz", **facts), row(whole_s, **facts)]
+        rows.append(row(whole_s * 2, operation="write", **facts))
+    return rows
+
+
+def test_the_chunk_shape_that_wins_or_none(tmp_path: Path) -> None:
+    some = _chunked({16: (0.001, 0.9), 32: (0.002, 0.5), 64: (0.008, 0.1)})
+    section = _one(chunks.make, some, tmp_path)
+    assert (
+        section.finding
+        == "No chunk shape wins every access pattern: the wrong one costs up to 9.00x (16x16x16 for whole)"
+    )
+    data = csv_of(section, tmp_path).set_index(["chunks", "pattern"])["times_best"]
+    assert data["64x64x64", "plane_xz"] == pytest.approx(8.0)
+    assert data["64x64x64", "whole"] == 1.0
+    assert "900 ms" in _texts(section)
+    same = _one(chunks.make, _chunked(dict.fromkeys(CUBES, (0.01, 0.02))), tmp_path)
+    assert same.finding == "No chunk shape is shown to be slower than another in any access pattern"
+    best = _one(chunks.make, _chunked({16: (0.01, 0.9), 32: (0.002, 0.01), 64: (0.008, 0.1)}), tmp_path)
+    assert best.finding == "Chunks of 32x32x32 are not shown to be slower than others in any access pattern"
+
+
+def test_the_best_chunk_bytes(tmp_path: Path) -> None:
+    rows = _chunked({16: (0.001, 0.9), 32: (0.002, 0.5), 64: (0.008, 0.1)})
+    section = _one(chunk_bytes.make, rows, tmp_path)
+    assert section.finding == (
+        "The best chunk size depends on the task: 512 KiB for reading everything, 8 KiB for XZ plane and 512 KiB for the write"
+    )
+    data = csv_of(section, tmp_path)
+    assert set(data["uncompressed_chunk_bytes"]) == {16**3 * 2, 32**3 * 2, 64**3 * 2}
+    assert dict(zip(data["chunks"], data["n_chunks"], strict=True)) == {"16x16x16": 512, "32x32x32": 64, "64x64x64": 8}
+    assert set(data["padding_factor"]) == {1.0}
+    assert sorted(_medians(rows, section)) == pytest.approx(sorted(r["median_s"] for r in rows))
+    assert {"8 KiB", "64 KiB", "512 KiB", "512", "1.00"} <= _texts(section)
+
+
+def test_no_chunk_bytes_where_nothing_is_shown(tmp_path: Path) -> None:
+    same = _one(chunk_bytes.make, _chunked(dict.fromkeys(CUBES, (0.01, 0.02))), tmp_path)
+    assert same.finding == "No chunk size is shown to be faster than another with zarr3-zarrpython zstd-3"
+    best = _one(chunk_bytes.make, _chunked({16: (0.01, 0.9), 32: (0.002, 0.01), 64: (0.008, 0.1)}), tmp_path)
+    assert best.finding == (
+        "Chunks of 64 KiB are not shown to be slower than others for reading everything, XZ plane and the write "
+        "(8 KiB to 512 KiB tried with zarr3-zarrpython zstd-3)"
+    )
+
+
+def test_chunk_sizes_of_imported_results(tmp_path: Path) -> None:
+    """Another tool's file names edges of cubes, no type, no shape of the image: sizes are voxels, nothing is derived."""
+    known = {
+        "backend": None,
+        "format": "zarr3",
+        "library": "tensorstore",
+        "dtype": None,
+        "n_levels": None,
+        "store": None,
+    }
+    rows = _chunked({16: (0.001, 0.9), 32: (0.002, 0.5), 64: (0.008, 0.1)}, **known)
+    frame = table(rows).assign(shape=None, logical_bytes=None)
+    (section,) = sections(chunk_bytes.make, frame, tmp_path)
+    data = csv_of(section, tmp_path)
+    assert data[["uncompressed_chunk_bytes", "n_chunks", "padding_factor"]].isna().all(axis=None)
+    assert set(data["chunk_voxels"]) == {16**3, 32**3, 64**3}
+    assert set(data["backend"]) == {"zarr3-tensorstore"}
+    assert "262,144 voxels for reading everything" in section.finding
+    assert "Voxels of a chunk" in (section.svg or "")
+
+
+def test_a_size_that_wins_in_one_shape_each_does_not_win(tmp_path: Path) -> None:
+    """Two shapes of one size, each best at one pattern: neither shape wins, so the size does not."""
+    rows: Rows = []
+    for shape, plane_s, whole_s in (((32, 32, 32), 0.5, 0.1), ((8, 64, 64), 0.1, 0.5), ((64, 64, 64), 0.9, 0.9)):
+        rows += [row(plane_s, pattern="plane_xy", chunk_shape=shape), row(whole_s, chunk_shape=shape)]
+    section = _one(chunk_bytes.make, rows, tmp_path)
+    assert section.finding.startswith("The best chunk size depends on the task")
+
+
+def test_decoding_too_much_is_named_only_where_it_is_shown_to_cost(tmp_path: Path) -> None:
+    shown = _one(amplification.make, _chunked({16: (0.001, 0.1), 64: (0.008, 0.1)}), tmp_path)
+    assert shown.finding == (
+        "XZ plane: chunks of 64x64x64 decode 64.0x the voxels asked for and take 8.00 ms; "
+        "chunks of 16x16x16 decode 16.0x and take 1.00 ms"
+    )
+    assert set(csv_of(shown, tmp_path)["fetched_bytes"]) == {8192 * 16, 8192 * 64}
+    same = _one(amplification.make, _chunked({16: (0.001, 0.1), 64: (0.001, 0.1)}), tmp_path)
+    assert same.finding == "No access pattern is shown to be slower because more voxels were decoded"
+    nothing_counted = [{**r, "read_amplification": None} for r in _chunked({16: (0.001, 0.1), 64: (0.008, 0.1)})]
+    assert sections(amplification.make, table(nothing_counted), tmp_path) == []
+
+
+# padding
+
+
+def test_padding_factor() -> None:
+    facts = chunk_facts((806, 629, 629), (128, 128, 128))  # HEFTIE's heart
+    assert facts is not None
+    assert facts.n_chunks == 7 * 5 * 5
+    assert facts.padding == pytest.approx(1 / 0.869, rel=1e-3)
+    assert chunk_facts(None, (128, 128, 128)) is None
+    assert chunk_facts((806, 629), (128, 128, 128)) is None
+
+
+def _padded(product: float) -> Rows:
+    rows = []
+    for edge in (48, 100):
+        facts = chunk_facts((128, 128, 128), (edge,) * 3)
+        assert facts is not None
+        ratio = product / facts.padding
+        rows.append(row(0.1, chunk_shape=(edge,) * 3, codec="none", compression_ratio=ratio))
+        rows.append(row(0.1, chunk_shape=(edge,) * 3, codec="zstd-3", compression_ratio=2.0))
+    return rows
+
+
+def test_padding_is_stored_without_compression(tmp_path: Path) -> None:
+    section = _one(padding.make, _padded(1.0), tmp_path)
+    assert section.finding == (
+        "Without compression edge chunks are stored padded: ratio times padding is 1.00 for all 2 settings, up to 3.81x the bytes"
+    )
+    data = csv_of(section, tmp_path).set_index("setting")["ratio_times_padding"]
+    assert data["zarr3-zarrpython 48x48x48 none"] == pytest.approx(1.0)
+    assert data["zarr3-zarrpython 48x48x48 zstd-3"] > 2
+    assert len(points_of(section)) == 4
+
+
+def test_padding_that_is_not_stored_is_said_so(tmp_path: Path) -> None:
+    section = _one(padding.make, _padded(1.5), tmp_path)
+    assert section.finding.startswith("Padding of edge chunks is not stored")
+
+
+def test_without_a_shape_nothing_is_derived(tmp_path: Path) -> None:
+    assert sections(padding.make, table(_padded(1.0)).assign(shape=None), tmp_path) == []
+    whole = [row(0.1, chunk_shape=(64, 64, 64), codec="none", compression_ratio=1.0)]
+    assert sections(padding.make, table(whole), tmp_path) == []
+
+
+# codec speed
+
+
+def _codecs(lz4_s: float, operation: str = "decode") -> Rows:
+    times = {"zstd-1": (0.02, 2.0), "zstd-9": (0.03, 2.2), "blosc-lz4-5-shuffle": (lz4_s, 1.5), "none": (0.001, 1.0)}
+    return [
+        row(seconds, operation=operation, codec=codec, compression_ratio=ratio, asked_bytes=2**20)
+        for codec, (seconds, ratio) in times.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lz4_s", "start"),
+    [
+        (
+            0.005,
+            "blosc-lz4-5-shuffle (200 MiB/s at ratio 1.50) decodes fastest; zstd-9 saves most (ratio 2.20 at 33.3 MiB/s)",
+        ),
+        (0.08, "zstd-1 (50.0 MiB/s at ratio 2.00) decodes fastest; zstd-9 saves most"),
+        (0.02, "blosc-lz4-5-shuffle (50.0 MiB/s at ratio 1.50) and zstd-1 decode fastest"),
+    ],
+)
+def test_the_fastest_codec(lz4_s: float, start: str, tmp_path: Path) -> None:
+    section = _one(codec_speed.make, _codecs(lz4_s), tmp_path)
+    assert section.finding.startswith(start)
+    data = csv_of(section, tmp_path).set_index("codec")
+    assert data.loc["zstd-9", "throughput_mib_s"] == pytest.approx(1 / 0.03)
+    assert data.loc["zstd-9", "low_mib_s"] < data.loc["zstd-9", "throughput_mib_s"] < data.loc["zstd-9", "high_mib_s"]
+    assert "33.3 MiB/s" in _texts(section)
+
+
+def test_no_codec_is_shown_to_be_faster(tmp_path: Path) -> None:
+    rows = [{**r, **{n: v for n, v in _codecs(0.02)[0].items() if n.endswith("_s")}} for r in _codecs(0.02)]
+    assert _one(codec_speed.make, rows, tmp_path).finding.startswith("No codec is shown to decode faster than another")
+
+
+def test_speeds_beside_timings_show_nothing_to_be_faster(tmp_path: Path) -> None:
+    rows = [
+        row(0.1, codec=codec, compression_ratio=ratio, codec_bytes_per_s=rate * 2**20)
+        for codec, ratio, rate in (("zstd-1", 2.0, 500.0), ("zstd-9", 2.2, 100.0))
+    ]
+    section = _one(codec_speed.make, rows, tmp_path)
+    assert section.finding == (
+        "zstd-1 (500 MiB/s at ratio 2.00) was the quickest to decode; zstd-9 saves most (ratio 2.20 at 100 MiB/s)"
+    )
+    assert "no intervals" in section.about
+    assert sorted(csv_of(section, tmp_path)["throughput_mib_s"]) == [100.0, 500.0]
+
+
+def test_whole_images_stand_in_where_no_codec_was_timed(tmp_path: Path) -> None:
+    rows = [r | {"backend": None, "format": "zarr3", "library": "tensorstore"} for r in _stores(TIMES)]
+    rows += [{**r, "pattern": "whole", "case_id": f"{r['case_id']}/whole"} for r in rows if r["pattern"] == "plane_xy"]
+    section = _one(codec_speed.make, rows, tmp_path)
+    data = csv_of(section, tmp_path)
+    assert set(data["operation"]) == {"write", "read"}
+    speeds = data[data["operation"] == "write"].set_index("codec")["throughput_mib_s"]
+    assert speeds["zstd-3"] == pytest.approx(4 / 0.012)
+    assert "Whole image with storage: zarr3-tensorstore, chunks 64x64x64" in section.about
+
+
+# stacks
+
+
+def _stacked(xy_s: float, xz_s: float) -> Rows:
+    stack = {"backend": "tiffstack-tifffile", "chunk_shape": (1, 128, 128), "n_files": 128}
+    plain = {"backend": "tiff-tifffile", "chunk_shape": (1, 128, 128), "n_files": 1}
+    chunked = {"backend": "zarr3-zarrpython", "chunk_shape": (32, 32, 32), "n_files": 65}
+    rows = [row(xy_s, pattern="plane_xy", **stack), row(xz_s, pattern="plane_xz", **stack)]
+    rows += [row(0.0001, pattern=name, **plain) for name in ("plane_xy", "plane_xz")]
+    return rows + [row(0.01, pattern=name, **chunked) for name in ("plane_xy", "plane_xz")]
+
+
+@pytest.mark.parametrize(
+    ("xy_s", "xz_s", "finding"),
+    [
+        (0.002, 0.2, "are faster at XY plane (5.00x), and slower at XZ plane (20.0x) than chunked formats"),
+        (0.2, 0.002, "are faster at XZ plane (5.00x), and slower at XY plane (20.0x) than chunked formats"),
+        (0.01, 0.2, "are slower at XZ plane (20.0x) than chunked formats"),
+        (0.01, 0.01, "are not shown to be faster or slower than chunked formats at anything"),
+    ],
+)
+def test_what_stacks_are_good_at(xy_s: float, xz_s: float, finding: str, tmp_path: Path) -> None:
+    rows = _stacked(xy_s, xz_s)
+    section = _one(stacks.make, rows, tmp_path)
+    assert section.finding == f"Stacks of 2-D files {finding}"
+    data = csv_of(section, tmp_path)
+    assert dict(zip(data["kind"], data["n_files"], strict=True)) == {"stack": 128, "chunked": 65}
+    assert "tiff-tifffile" not in " ".join(data["setting"])  # a chunk per plane: a stack in one file
+    assert {"128", "65"} <= _texts(section)
+
+
+# libraries
+
+
+def _matched(second_s: float, n: int = 6, **second: Any) -> Rows:
+    """Return cases of two libraries, by level of the codec: 10 ms, and as long as the other takes."""
+    rows: Rows = []
+    for level in range(1, n + 1):
+        same = {"codec": f"zstd-{level}", "format": "zarr3"}
+        rows.append(row(0.01, backend="zarr3-zarrpython", library="zarrpython", **same))
+        other = {"backend": "zarr3-tensorstore", "library": "tensorstore"} | second
+        rows.append(row(second_s, **same, **other))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("second_s", "finding"),
+    [
+        (0.005, "tensorstore is faster than zarrpython in 6 of 6 matched cases (all shown)"),
+        (0.02, "zarrpython is faster than tensorstore in 6 of 6 matched cases (all shown)"),
+        (0.01, "No difference between zarrpython and tensorstore is shown in 6 matched cases"),
+    ],
+)
+def test_which_library_is_faster(second_s: float, finding: str, tmp_path: Path) -> None:
+    section = _one(libraries.make, _matched(second_s), tmp_path)
+    assert section.finding == finding
+    data = csv_of(section, tmp_path)
+    assert data["ratio"].to_list() == pytest.approx((data["second_median_s"] / data["first_median_s"]).to_list())
+    assert len(data) == 6
+    assert len(points_of(section)) == 6
+    assert set(data["shown"]) == {second_s != 0.01}
+
+
+def test_reading_and_writing_are_told_apart_where_they_disagree(tmp_path: Path) -> None:
+    rows = _matched(0.005) + [{**r, "operation": "write", "case_id": f"w{i}"} for i, r in enumerate(_matched(0.02))]
+    assert _one(libraries.make, rows, tmp_path).finding == (
+        "tensorstore reads faster than zarrpython in 6 of 6 matched cases (all shown); "
+        "zarrpython writes faster than tensorstore in 6 of 6 matched cases (all shown)"
+    )
+
+
+def test_two_environments_of_another_tool_meet_case_by_case(tmp_path: Path) -> None:
+    rows = []
+    for level in range(1, 5):
+        for environment, seconds in (("zarr-python-v3", 0.02), ("tensorstore", 0.01)):
+            known = {
+                "backend": None,
+                "environment": environment,
+                "environment_id": environment,
+                "codec": f"zstd-{level}",
+            }
+            rows.append(row(seconds, case_id=f"test_read[{level}]", chunk_shape=None, **known))
+    section = _one(libraries.make, rows, tmp_path)
+    assert section.finding == "tensorstore is faster than zarr-python-v3 in 4 of 4 matched cases (all shown)"
+    renamed = [{**r, "case_id": f"{r['environment']} {r['case_id']}"} for r in rows]
+    assert sections(libraries.make, table(renamed), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"machine": "lab-2"},
+        {"environment_id": "e2"},
+        {"format": "zarr2"},
+        {"chunk_shape": (32, 32, 32)},
+        {"threads": 1},
+        {"cache": "cold"},
+        {"dataset": "em"},
+    ],
+)
+def test_what_differs_in_more_than_the_library_does_not_meet(other: dict[str, Any], tmp_path: Path) -> None:
+    rows = [{**r, **other} if r["library"] == "tensorstore" else r for r in _matched(0.005)]
+    assert sections(libraries.make, table(rows), tmp_path) == []
+
+
+def test_another_machine_never_joins(tmp_path: Path) -> None:
+    frame = pd.concat([table(_matched(0.005)), table(_matched(0.02)).assign(machine=None)], ignore_index=True)
+    (section,) = sections(libraries.make, frame, tmp_path)
+    assert len(csv_of(section, tmp_path)) == 6
