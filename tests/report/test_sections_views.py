@@ -162,7 +162,7 @@ def test_the_chunk_shape_that_wins_or_none(tmp_path: Path) -> None:
     section = _one(chunks.make, some, tmp_path)
     assert (
         section.finding
-        == "No chunk shape wins every access pattern: the wrong one costs up to 9.00x (16x16x16 for whole)"
+        == "No chunk shape wins every access pattern: the wrong one costs up to 9.00x (16x16x16 for the whole image)"
     )
     data = csv_of(section, tmp_path).set_index(["chunks", "pattern"])["times_best"]
     assert data["64x64x64", "plane_xz"] == pytest.approx(8.0)

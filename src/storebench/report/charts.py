@@ -60,6 +60,11 @@ def pattern_text(pattern: str) -> str:
     return pattern.replace("_", " ")
 
 
+def read_text(pattern: str) -> str:
+    """Name what a read of an access pattern returns, inside a sentence."""
+    return "the whole image" if pattern == "whole" else pattern_text(pattern)
+
+
 def view_text(view: View) -> str:
     """Name a view in one line."""
     parts = [view.dataset or "?", shape_text(view.shape), view.dtype or ""]

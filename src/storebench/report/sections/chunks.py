@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from storebench.report.charts import pattern_text, terms_text
+from storebench.report.charts import pattern_text, read_text, terms_text
 from storebench.report.figures import WIDTH, thinned
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._families import ChunkChart, chunk_chart
@@ -69,7 +69,7 @@ def _finding(chart: ChunkChart) -> str:
     worst = max((chart.times_best(s, p) or 1.0, s.layout_text, p) for s in chart.settings for p in chart.patterns)
     return (
         "No chunk shape wins every access pattern: the wrong one costs up to "
-        f"{times_text(worst[0])} ({worst[1]} for {pattern_text(worst[2])})"
+        f"{times_text(worst[0])} ({worst[1]} for {read_text(worst[2])})"
     )
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from storebench.advise.words import listed
-from storebench.report.charts import MOST_PATTERNS, pattern_text, terms_text
+from storebench.report.charts import MOST_PATTERNS, pattern_text, read_text, terms_text
 from storebench.report.figures import MOST_POINTS, Points, bounds, legend_above, panel_grid, segments, thinned
 from storebench.report.section import Section, Story, Studio
 from storebench.report.style import MUTED, PAPER, SERIES, log_axis
@@ -117,21 +117,21 @@ def _finding(panels: Sequence[_Panel]) -> str:
     if not contests:
         name, setting = panels[0].ranked[0]
         time = seconds_text(setting.reads[panels[0].pattern]["median_s"])
-        return f"{name}: {pattern_text(panels[0].pattern)} takes {time} at best"
+        return f"{name}: {read_text(panels[0].pattern)} takes {time} at best"
     n_contests = len(contests)
     leading = Counter(name for panel in contests for name in panel.leaders)
     (first, wins), *_ = sorted(leading.items(), key=lambda item: (-item[1], item[0]))
     alone = sum(panel.leaders == [first] for panel in contests)
     if alone == n_contests:
         return f"{first} is fastest for " + (
-            f"all {alone} access patterns" if alone > 1 else pattern_text(contests[0].pattern)
+            f"all {alone} access patterns" if alone > 1 else read_text(contests[0].pattern)
         )
     if alone == wins:
         return f"No format wins every access pattern: {first} is fastest for {wins} of {n_contests}"
     level = sorted(name for name, count in leading.items() if count == wins)
     names = listed(level, most=4)
     if n_contests == 1:
-        return f"No format is shown to be fastest for {pattern_text(contests[0].pattern)}: {names} lead"
+        return f"No format is shown to be fastest for {read_text(contests[0].pattern)}: {names} lead"
     verb = "leads or ties" if len(level) == 1 else "lead or tie"
     return f"No single format is fastest: {names} {verb} in {wins} of {n_contests} access patterns"
 
