@@ -24,7 +24,8 @@ def test_codes_hold_every_rank() -> None:
         column = Column(texts=[str(n) for n in range(n_texts)], ranks=ranks, is_number=True, is_filtered=False)
         n_digits = next(n for n in itertools.count(1) if n_texts + 1 <= len(ALPHABET) ** n)
         assert column.digits == n_digits
-        pieces = [column.coded[at : at + n_digits] for at in range(0, len(column.coded), n_digits)]
+        coded = column.coded
+        pieces = [coded[at : at + n_digits] for at in range(0, len(coded), n_digits)]
         values = [sum(ALPHABET.index(c) * len(ALPHABET) ** k for k, c in enumerate(reversed(p))) for p in pieces]
         assert values == [0, *range(1, n_texts + 1)]
     assert Column(texts=["all"], ranks=[0, 0], is_number=False, is_filtered=True).coded == ""

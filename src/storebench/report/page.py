@@ -37,7 +37,7 @@ FIRST_ROWS: Final = 25
 STYLES: Final = ("page.css", "answer.css", "lossy.css", "results.css", "voxels.css")
 SCRIPTS: Final = ("answer.js", "results.js", "points.js", "voxels.js")
 """Our own files in `static/`, put into the page one after another; each script stands in a function of its own."""
-MOST_SETTINGS: Final = (60, 20)
+MOST_SETTINGS: Final = (40, 12)
 """Settings in the first view's table, and in each other view's."""
 STATIC_ROWS: Final = 600
 """Up to so many results are all in the HTML itself; of more only the first 25 are, the page's script has the rest."""
