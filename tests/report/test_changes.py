@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from storebench.report import build_report
-from storebench.report.changes import Changes, ResultSet, build_changes, find_changes, forest, history, tables
+from storebench.report.changes import (
+    Changes,
+    ResultSet,
+    build_changes,
+    find_changes,
+    forest,
+    history,
+    tables,
+    trend_figure,
+)
 from storebench.report.changes.names import case_names
 from storebench.report.changes.sides import differences, differences_text, headline
 from storebench.report.section import Section, Studio
@@ -261,6 +270,19 @@ def test_trends_break_at_a_change_of_machine_and_name_the_upgrade(tmp_path: Path
     points, order = section.tables
     assert [cell.text for cell in points.rows[0]][-1] == "lab-2: zarr 3.1.6 → 3.4.0"
     assert len(order.rows) == 18
+
+
+def test_a_long_history_stays_small_and_draws_every_run(tmp_path: Path) -> None:
+    upgrades = planted_history(40, machines=((0, "lab-1"), (12, "lab-2")), keep=lambda case: "zstd-3" in case)
+    runs = [replace(run, libraries={"zarr": f"3.{number // 3}"}) for number, run in enumerate(upgrades)]
+    section = _history_of(tmp_path / "figures", find_changes(plant(tmp_path / "results", runs)))
+    assert section.svg is not None
+    assert len(section.svg.encode()) <= 60_000
+    assert "Drawn are 8 of 15 cases" in section.about
+    assert section.svg.count("<use") >= 8 * 40
+    assert trend_figure.panels_that_fit(3) == 12
+    assert trend_figure.panels_that_fit(500) == 6
+    assert "and 4 more changes of the environment" in section.svg
 
 
 def test_noise_alone_has_no_change_point(tmp_path: Path) -> None:

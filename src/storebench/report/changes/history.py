@@ -11,13 +11,12 @@ from storebench.report.changes.model import Changes
 from storebench.report.changes.names import cases_text
 from storebench.report.changes.sides import differences, differences_text, hardware, software
 from storebench.report.changes.tables import name_cell
-from storebench.report.changes.trend_figure import Mark, Panel, draw_trends
+from storebench.report.changes.trend_figure import Mark, Panel, draw_trends, panels_that_fit
 from storebench.report.section import Section, Studio
 from storebench.report.tables import Cell, Table
 from storebench.trends import MIN_LEVEL, ChangePoint, Run, Trend, can_find_levels, make_trends
 from storebench.units import MISSING, change_text, count_text, moment_text, seconds_text
 
-MOST_PANELS: Final = 12
 MIN_RUNS: Final = 3
 """Below that the comparison says all there is."""
 MOST_CHANGE_POINTS: Final = 200
@@ -93,7 +92,9 @@ def _chosen(changes: Changes, trends: Sequence[Trend], found: Sequence[_Change])
         *(change.case_id for change in found),
         *(trend.case_id for trend in longest),
     ]
-    return [by_case[case_id] for case_id in dict.fromkeys(order) if case_id in by_case][:MOST_PANELS]
+    return [by_case[case_id] for case_id in dict.fromkeys(order) if case_id in by_case][
+        : panels_that_fit(len(changes.history))
+    ]
 
 
 def _finding(changes: Changes, trends: Sequence[Trend], found: Sequence[_Change]) -> str:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
 from storebench.report.changes.names import CaseName
-from storebench.report.figures import MOST_POINTS, WIDTH, legend_above, panel_grid, segments, thinned
+from storebench.report.figures import WIDTH, legend_above, panel_grid, segments, thinned
 from storebench.report.style import INK, MARKERS, MUTED, PAPER, SERIES, SIZES
 from storebench.trends import Line, Run, Trend
 from storebench.units import change_text, count_text, seconds_axis_text
@@ -22,7 +22,12 @@ from storebench.units import change_text, count_text, seconds_axis_text
 MOST_NAMED: Final = 8
 """Marks that are named in the figure; the table names all."""
 
+MOST_PANELS: Final = 12
+MOST_POINTS: Final = 320
+"""At about 90 bytes a point and its interval more would not fit into 60 kB."""
+
 _COLUMNS: Final = 3
+_FEWEST_PANELS: Final = 6
 _ROW_INCHES: Final = 1.75
 _LEAST_SPAN: Final = 0.25
 """Of the median: a narrower scale would make noise look like news."""
@@ -51,15 +56,10 @@ def draw_trends(panels: Sequence[Panel], runs: Sequence[Run], marks: Sequence[Ma
     """Draw panels row by row, the legend above, the marks' key below."""
     figure, grid = panel_grid(len(panels), columns=_COLUMNS, row_height=_ROW_INCHES)
     machines = list(dict.fromkeys((line.machine, line.environment) for panel in panels for line in panel.trend.lines))
-    for axes, panel in zip(grid, panels, strict=True):
+    for index, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
         _draw_panel(axes, panel, machines, len(runs), MOST_POINTS // len(panels))
         _run_axis(axes, runs)
-        for mark in marks[:MOST_NAMED]:
-            axes.axvline(mark.position - 0.5, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
-            top = axes.get_xaxis_transform()
-            axes.text(
-                mark.position - 0.5, 1.0, mark.letter, transform=top, ha="center", va="bottom", color=MUTED, fontsize=7
-            )
+        _draw_marks(axes, marks[:MOST_NAMED], named=index < _COLUMNS)
     handles = [_machine_handle(index) for index in range(len(machines))]
     handles += [
         Line2D([], [], color=INK, linewidth=1.8),
@@ -72,6 +72,23 @@ def draw_trends(panels: Sequence[Panel], runs: Sequence[Run], marks: Sequence[Ma
     legend_above(figure, handles, [*(_cut(name, 40) for name in names), "level", "change point"])
     _write_key(figure, marks)
     return figure
+
+
+def _draw_marks(axes: Axes, marks: Sequence[Mark], *, named: bool) -> None:
+    """Draw a dashed line at each mark; its letter stands above the first row alone."""
+    low, high = axes.get_ylim()
+    ends = [(mark.position - 0.5, low, mark.position - 0.5, high) for mark in marks]
+    segments(axes, ends, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0.5)
+    for mark in marks if named else ():
+        top = axes.get_xaxis_transform()
+        axes.text(
+            mark.position - 0.5, 1.0, mark.letter, transform=top, ha="center", va="bottom", color=MUTED, fontsize=7
+        )
+
+
+def panels_that_fit(n_runs: int) -> int:
+    """Return how many cases are drawn: fewer of long histories, so that every run keeps its point where that can be."""
+    return min(MOST_PANELS, max(MOST_POINTS // max(n_runs, 1), _FEWEST_PANELS))
 
 
 def _machine_handle(index: int) -> Line2D:
@@ -136,7 +153,7 @@ def _value_axis(axes: Axes, trend: Trend) -> None:
     axes.set_ylim(max(low - missing - headroom, 0), high + missing + headroom)
     ticks = [
         tick
-        for tick in MaxNLocator(4).tick_values(*axes.get_ylim())
+        for tick in MaxNLocator(3).tick_values(*axes.get_ylim())
         if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]
     ]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
