@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -316,3 +317,23 @@ def test_costs_are_what_the_rows_say() -> None:
     costs = costs_of([one], ["whole", "plane_xy"])
     assert costs.write_s[0] == 0.123457
     assert np.isnan(costs.reads_s["plane_xy"][0])
+
+
+def test_900_settings_take_about_a_second() -> None:
+    rows = []
+    for n in range(900):
+        chunks = (8 + n, 32, 32)
+        rows += _rows("none", 1.0 + n / 100, dict.fromkeys(("a", "b", "c", "d", "e"), 1.0 + n / 90), chunk_shape=chunks)
+    start = time.process_time()
+    found = _answer(rows)
+    took_s = time.process_time() - start
+    assert len(found.ranked) == 900
+    assert took_s < 4  # 0.7 s on an idle machine
+
+
+def test_the_snippet_of_another_tools_zarr_is_zarr_pythons() -> None:
+    rows = _rows("zstd-3", 1.0, {"whole": 1.0}, backend=None, format="zarr3", library="tensorstore", axes=None)
+    code = _answer(rows).snippet.code
+    assert code is not None
+    assert code.startswith("# zarr-python writes the same; measured was tensorstore\n")
+    assert "chunks=(32, 32, 32)" in code

@@ -112,7 +112,7 @@ def _layout(wanted: Wanted) -> str:
 
 
 def _call(name: str, settings: Sequence[str]) -> str:
-    """Return a call with one setting per line, indented for an argument of a call."""
+    """Return a call with a line for each of the settings, indented for an argument of a call."""
     lines = "".join(f"        {setting}\n" for setting in settings)
     return f"{name}(\n{lines}    )"
 
@@ -125,7 +125,7 @@ def _v3(codec: Codec) -> str:
     elif codec.kind == "zstd":
         steps.append(f"zarr.codecs.ZstdCodec(level={codec.level})")
     elif codec.kind == "blosc":
-        settings = [f'cname="{codec.compressor}",', f"clevel={codec.level},", f'shuffle="{codec.shuffle}",']
+        settings = [f'cname="{codec.compressor}", clevel={codec.level},', f'shuffle="{codec.shuffle}",']
         steps.append(_call("zarr.codecs.BloscCodec", settings))
     if codec.crc32c:
         steps.append("zarr.codecs.Crc32cCodec()")
@@ -141,7 +141,7 @@ def _v2(codec: Codec) -> list[str]:
         steps.append(f"numcodecs.Zstd({codec.level})")
     elif codec.kind == "blosc":
         shuffle = SHUFFLES.index(str(codec.shuffle))
-        settings = [f'cname="{codec.compressor}",', f"clevel={codec.level},", f"shuffle={shuffle},"]
+        settings = [f'cname="{codec.compressor}", clevel={codec.level},', f"shuffle={shuffle},"]
         steps.append(_call("numcodecs.Blosc", settings))
     if codec.crc32c:
         steps.append("numcodecs.CRC32C()")

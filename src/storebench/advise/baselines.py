@@ -101,7 +101,7 @@ def _uncompressed(first: Candidate, candidates: Sequence[Candidate], priorities:
     if alike:
         return _held(plain, alike[0], first, priorities)
     if raw:
-        return _held(replace(plain, name="Uncompressed (raw npy)"), raw[0], first, priorities)
+        return _held(plain, raw[0], first, priorities)
     return replace(plain, command=_measure(first, codec="none", keeps_layout=True))
 
 

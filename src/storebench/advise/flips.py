@@ -55,6 +55,8 @@ class Flip:
         bound = f"{self.share - 0.01 if more else self.share + 0.01:.0%}".replace("%", " %")
         if self.kind == "pattern":
             return f"{'more' if more else 'fewer'} than {bound} of the reads are {patterns_text(self.name)}"
+        if bound == "0 %" and more:
+            return f"{_DOING[self.name]} gets any weight"
         now = f"{self.now:.0%}".replace("%", " %")
         return f"{_DOING[self.name]} gets {'more' if more else 'less'} than {bound} of the weight (now {now})"
 

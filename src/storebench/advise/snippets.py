@@ -63,9 +63,17 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
 )
 
 
+_OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType(
+    {"zarr2": _snippets_zarr.zarr2, "zarr3": _snippets_zarr.zarr3}
+)
+"""Who else writes a format whose library storebench does not have: what is stored is the same."""
+
+
 def snippet_of(candidate: Candidate) -> Snippet:
     """Return the code that stores an array as a candidate does."""
-    writer = _WRITERS.get(candidate.backend or "")
+    head, _, library = candidate.name.rpartition("-")
+    same_format = _OF_FORMAT.get(head)
+    writer = _WRITERS.get(candidate.backend or "", same_format)
     codec, shape = candidate.parsed, candidate.asked["shape"]
     if writer is None:
         return Snippet(why_not=f"storebench has no code to show for {candidate.name}: it does not write that itself.")
@@ -83,4 +91,7 @@ def snippet_of(candidate: Candidate) -> Snippet:
     made = writer(wanted)
     if isinstance(made, str):
         return Snippet(why_not=made)
+    if candidate.backend not in _WRITERS:
+        said = f"# zarr-python writes the same; measured was {library}\n"
+        return Snippet(template=said + made.template, layout=made.layout, codec=made.codec)
     return Snippet(template=made.template, layout=made.layout, codec=made.codec)

@@ -17,6 +17,7 @@ from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.snippets import snippet_of
 from storebench.advise.sureness import N_DRAWS, RULE, Decision
 from storebench.advise.words import format_text, layout_text, listed, pattern_text
+from storebench.analysis import BASELINE
 from storebench.errors import unknown_name
 from storebench.report.views import View
 from storebench.results.intervals import Interval
@@ -255,6 +256,8 @@ def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
 
 def _rest(candidate: Candidate) -> str:
     """Name a setting without format and library, which the row says."""
+    if candidate.backend == BASELINE:
+        return "raw npy"
     layout = f"{shape_text(candidate.chunk_shape)} " if candidate.chunk_shape else ""
     return f"{layout}{candidate.codec or '?'}"
 
@@ -296,7 +299,7 @@ def _pattern_sliders(found: Answer) -> list[Slider]:
 def _weighed(found: Answer) -> str:
     goals = [f"{name} {share * 100:.0f} %" for name, share in found.priorities.shares.items() if share]
     reads = {pattern_text(name): share for name, share in found.priorities.read_shares.items() if share}
-    if not reads:
+    if not reads or not found.priorities.goals["read"]:
         return listed(goals)
     if len(set(reads.values())) == 1:
         return f"{listed(goals)}; reads: {listed(reads)}{' alike' if len(reads) > 1 else ''}"

@@ -1,0 +1,117 @@
+"""The first screen: card, ranking, figure's title and code come from one result object."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from storebench.advise.ranking import Answer
+from storebench.advise.snippets import snippet_of
+from storebench.errors import UnknownNameError
+from storebench.report import build_report
+from storebench.report.answer import answers
+from storebench.report.views import clean_frame, make_views
+from storebench.units import bytes_text, seconds_text
+
+from ._tables import ENVIRONMENT, rows, table
+
+ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
+
+
+def _answer(frame: pd.DataFrame) -> Answer:
+    found = answers(make_views(clean_frame(frame)))[0]
+    assert isinstance(found, Answer)
+    return found
+
+
+def _page(frame: pd.DataFrame, folder: Path) -> str:
+    return build_report(frame, ENVIRONMENTS, folder).index.read_text(encoding="utf-8")
+
+
+def _text(page: str, pattern: str) -> str:
+    match = re.search(pattern, page, re.DOTALL)
+    assert match, pattern
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", match[1])).split())
+
+
+def _shown(page: str) -> dict[str, str]:
+    """Return the four places that name the first setting."""
+    return {
+        "card": _text(page, r'<h2 id="answer-h"[^>]*>(.*?)</h2>'),
+        "ranking": _text(page, r'<table id="top">.*?<tbody>\s*<tr>(.*?)</tr>'),
+        "figure": _text(page, r'<h2 id="tradeoff-h">(.*?)</h2>'),
+        "code": _text(page, r'<code data-live="snippet">(.*?)</code>'),
+    }
+
+
+def _faster(frame: pd.DataFrame, codec: str, backend: str, chunk_shape: tuple[int, ...], factor: float) -> pd.DataFrame:
+    """Divide every time of one setting."""
+    frame = frame.copy()
+    same = (frame["codec"] == codec) & (frame["backend"] == backend) & (frame["chunk_shape"] == chunk_shape)
+    assert same.any()
+    for name in ("median_s", "ci95_low_s", "ci95_high_s"):
+        frame.loc[same, name] /= factor
+    frame["samples_s"] = [
+        tuple(s / factor for s in samples) if chosen else samples
+        for samples, chosen in zip(frame["samples_s"], same, strict=True)
+    ]
+    return frame
+
+
+def test_another_winner_stands_in_card_ranking_figure_and_code(tmp_path: Path) -> None:
+    before = _answer(table())
+    other = before.ranked[-1].candidate
+    assert other.codec is not None
+    assert other.backend is not None
+    assert other.chunk_shape is not None
+    frame = _faster(table(), other.codec, other.backend, other.chunk_shape, 1000)
+    assert _answer(frame).first.label == other.label
+    shown = {"before": _shown(_page(table(), tmp_path / "a")), "after": _shown(_page(frame, tmp_path / "b"))}
+    for when, first in (("before", before.first), ("after", other)):
+        code = snippet_of(first).code
+        assert code is not None
+        assert first.title in shown[when]["card"]
+        assert f"1 {first.label} " in shown[when]["ranking"]
+        assert first.label in shown[when]["figure"]
+        assert shown[when]["code"] == " ".join(code.split())
+    assert all(shown["before"][place] != shown["after"][place] for place in shown["before"])
+
+
+def test_the_card_shows_the_tables_own_numbers(tmp_path: Path) -> None:
+    frame = table()
+    found = _answer(frame)
+    figures = _text(_page(frame, tmp_path), r'<tr data-row="-1" class="first">(.*?)</tr>')
+    first = found.first
+    assert bytes_text(first.stored_bytes) in figures
+    assert first.write is not None
+    assert seconds_text(first.write["median_s"]) in figures
+    assert found.read is not None
+    mean = sum(row["median_s"] for row in first.reads.values()) / len(first.reads)
+    assert found.read.median == pytest.approx(mean, rel=1e-5)
+    assert seconds_text(mean) in figures
+
+
+def test_where_nothing_is_shown_to_be_better_the_card_says_so(tmp_path: Path) -> None:
+    frame = table(list(rows(n_samples=2)))
+    page = _page(frame, tmp_path)
+    shown = _shown(page)
+    assert shown["card"].startswith("Nothing is shown to be better")
+    assert shown["figure"].startswith("Nothing is shown to be better")
+    assert "not known" in page
+
+
+def test_baselines_that_are_missing_are_said_to_be(tmp_path: Path) -> None:
+    page = html.unescape(_page(table(), tmp_path))
+    assert "not measured: <code>storebench measure ct --shape 64,64,64" in page
+
+
+def test_priorities_change_the_answer_and_unknown_patterns_are_refused(tmp_path: Path) -> None:
+    files = build_report(table(), ENVIRONMENTS, tmp_path, weights={"size": 1, "write": 0, "read": 0, "files": 0})
+    assert "Weighed: size 100 %." in files.index.read_text(encoding="utf-8")
+    views = make_views(clean_frame(table()))
+    with pytest.raises(UnknownNameError, match="Did you mean plane_xy"):
+        answers(views, reads={"plane_xyy": 1})
