@@ -75,6 +75,8 @@ def test_markdown_goes_to_stdout_and_writes_nothing(run: Run, older: str, newer:
     [
         (("--format", "markdown", "--json"), 2, "leave out --json"),
         (("--format", "markdown", "-o", "x"), 2, "leave out -o"),
+        (("--format", "markdown", "--against", "older", "--reads", "whole=1"), 2, "what changed has no priorities"),
+        (("--format", "markdown", "--reads", "nowhere=1"), 2, "nowhere"),
         (("--against", "nowhere"), 3, "there is no nowhere"),
         (("--format", "pdf"), 2, "pdf"),
     ],
@@ -85,6 +87,12 @@ def test_what_cannot_be_is_a_sentence(
     done = run("report", newer, *options)
     assert done.exit_code == exit_code
     assert said in " ".join(done.output.split())
+
+
+def test_the_summary_answers_by_the_priorities(run: Run, newer: str) -> None:
+    done = run("report", newer, "--format", "markdown", "--priority", "read=1", "--reads", "plane_xz=1")
+    assert done.exit_code == 0, done.output
+    assert "(reads weighed: XZ plane)" in done.stdout
 
 
 def test_another_machine_is_said_and_not_compared(run: Run, newer: str, tmp_path: Path) -> None:

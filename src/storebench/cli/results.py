@@ -94,7 +94,12 @@ def report_command(
             raise UsageError(
                 f"--format markdown goes to stdout alone: leave out {'--json' if json else '-o'}, or write > FILE"
             )
-        _say_markdown(output, results, against, title)
+        if against is None:
+            _say_summary(output, results, title=title, weights=weights, reads=reads)
+        elif weights is not None or reads is not None:
+            raise UsageError("what changed has no priorities: leave out --priority and --reads, or --against")
+        else:
+            _say_changes(output, results, against, title)
         return
     from storebench.report.press import Press
 
@@ -107,17 +112,24 @@ def report_command(
             *write_report(frame, journal, reports, title, press=press, changes=told, weights=weights, reads=reads),
             *written,
         ]
+    _say_written(output, files, written, len(frame), told, json=json)
+
+
+def _say_written(
+    output: Output, files: list[Path], changed: list[Path], n_rows: int, told: str | None, *, json: bool
+) -> None:
+    """Say which files were written: the page first, those of the changes, and what these say."""
     if json:
-        document = {"report": str(files[0]), "files": [str(file) for file in files], "n_rows": len(frame)}
-        output.json(document | {"changes": {"page": str(written[0]), "sentence": told} if written else None})
-    else:
-        output.paragraph(f"Report of {count_text(len(frame))} rows: {files[0]}")
-        if written:
-            output.paragraph(f"What changed: {written[0]}. {told}.")
-        output.paragraph(
-            f"Its figures lie beside it in {count_text(len(files) - (2 if written else 1))} files (SVG, PNG, PDF). "
-            "Open it in a browser; it needs no network."
-        )
+        document = {"report": str(files[0]), "files": [str(file) for file in files], "n_rows": n_rows}
+        output.json(document | {"changes": {"page": str(changed[0]), "sentence": told} if changed else None})
+        return
+    output.paragraph(f"Report of {count_text(n_rows)} rows: {files[0]}")
+    if changed:
+        output.paragraph(f"What changed: {changed[0]}. {told}.")
+    output.paragraph(
+        f"Its figures lie beside it in {count_text(len(files) - (2 if changed else 1))} files (SVG, PNG, PDF). "
+        "Open it in a browser; it needs no network."
+    )
 
 
 @command(
@@ -226,15 +238,28 @@ def _changes(results: Loaded, older: Loaded | None) -> Changes | None:
     return find_changes(ResultSet(frame=results[0], journal=results[1]), before)
 
 
-def _say_markdown(output: Output, results: Path | None, against: Path | None, title: str | None) -> None:
-    """Write the summary, or what changed, to stdout."""
-    from storebench.report.markdown import changes_markdown, summary_markdown
+def _say_summary(
+    output: Output,
+    results: Path | None,
+    *,
+    title: str | None,
+    weights: Mapping[str, float] | None,
+    reads: Mapping[str, float] | None,
+) -> None:
+    """Write the answer as Markdown to stdout."""
+    from storebench.report.markdown import summary_markdown
 
     frame, journal = load(output, results)
-    changes = None if against is None else _changes((frame, journal), load(output, against))
-    if changes is None:
-        output.say(summary_markdown(frame, journal.environments, title=title).rstrip("\n"))
-    else:
+    text = summary_markdown(frame, journal.environments, title=title, weights=weights, reads=reads)
+    output.say(text.rstrip("\n"))
+
+
+def _say_changes(output: Output, results: Path | None, against: Path, title: str | None) -> None:
+    """Write what changed as Markdown to stdout."""
+    from storebench.report.markdown import changes_markdown
+
+    changes = _changes(load(output, results), load(output, against))
+    if changes is not None:  # with older results there is always something to say
         output.say(changes_markdown(changes, title=title).rstrip("\n"))
 
 
