@@ -335,5 +335,5 @@ def test_the_snippet_of_another_tools_zarr_is_zarr_pythons() -> None:
     rows = _rows("zstd-3", 1.0, {"whole": 1.0}, backend=None, format="zarr3", library="tensorstore", axes=None)
     code = _answer(rows).snippet.code
     assert code is not None
-    assert code.startswith("# zarr-python writes the same; measured was tensorstore\n")
+    assert code.startswith("# written with zarr-python; measured was zarr3-tensorstore\n")
     assert "chunks=(32, 32, 32)" in code

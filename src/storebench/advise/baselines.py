@@ -88,7 +88,7 @@ def baselines(
         How the user's file stores the image; None: it is no file, or nothing stores it so.
     """
     made = [_uncompressed(first, candidates, priorities), _default(first, candidates, priorities)]
-    if as_file is not None or first.asked["seed"] is None:
+    if as_file is not None or (first.backend is not None and first.asked["seed"] is None):
         made.append(_file(first, candidates, priorities, as_file))
     return tuple(made)
 

@@ -71,9 +71,7 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 def snippet_of(candidate: Candidate) -> Snippet:
     """Return the code that stores an array as a candidate does."""
-    head, _, library = candidate.name.rpartition("-")
-    same_format = _OF_FORMAT.get(head)
-    writer = _WRITERS.get(candidate.backend or "", same_format)
+    writer = _WRITERS.get(candidate.backend or "") or _OF_FORMAT.get(candidate.name.partition("-")[0])
     codec, shape = candidate.parsed, candidate.asked["shape"]
     if writer is None:
         return Snippet(why_not=f"storebench has no code to show for {candidate.name}: it does not write that itself.")
@@ -92,6 +90,6 @@ def snippet_of(candidate: Candidate) -> Snippet:
     if isinstance(made, str):
         return Snippet(why_not=made)
     if candidate.backend not in _WRITERS:
-        said = f"# zarr-python writes the same; measured was {library}\n"
+        said = f"# written with zarr-python; measured was {candidate.name}\n"
         return Snippet(template=said + made.template, layout=made.layout, codec=made.codec)
     return Snippet(template=made.template, layout=made.layout, codec=made.codec)

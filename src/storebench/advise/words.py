@@ -29,6 +29,8 @@ _LIBRARIES: Final[Mapping[str, str]] = MappingProxyType({"zarrpython": "zarr-pyt
 
 def format_text(backend: str) -> str:
     """Name format and library of a backend, as in "Zarr 3 with zarr-python"; a name of another form stays as it is."""
+    if backend in _FORMATS:
+        return _FORMATS[backend]  # another tool's, and not said which
     head, _, library = backend.rpartition("-")
     stacked = head.endswith("stack")
     known = _FORMATS.get(head.removesuffix("stack"))

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from storebench.advise.baselines import AsFile, Baseline
 from storebench.advise.candidates import Candidate
 from storebench.advise.choosing import answer
-from storebench.advise.priorities import GOALS
 from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.snippets import snippet_of
 from storebench.advise.sureness import N_DRAWS, RULE, Decision
@@ -205,7 +204,7 @@ def panel(found: Answer) -> Panel:
     return Panel(
         answer=found,
         rows=[_first_row(found), *(_baseline_row(baseline, found) for baseline in found.baselines)],
-        goals=_sliders({name: getattr(found.priorities, name) for name in GOALS}, _GOAL_LABELS),
+        goals=_sliders(found.priorities.goals, _GOAL_LABELS),
         patterns=_pattern_sliders(found),
         weighed=_weighed(found),
         top=[_top_row(found, index) for index in range(min(N_TOP, len(found.ranked)))],
