@@ -1,17 +1,14 @@
-"""How figures look, and how one becomes files for a paper and an SVG for the page."""
+"""How figures look, and how one's SVG becomes an element of the page."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 INK: Final = "#1c2430"
@@ -108,34 +105,6 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     choices += [tens[::step] for step in (2, 3, 4, 6)]
     inside = [[n for n in choice if low <= n <= high] for choice in choices]
     return next((ticks for ticks in inside if 2 <= len(ticks) <= most), inside[2] or inside[0][:1])
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> tuple[str, dict[str, Path]]:
-    """Save a figure as SVG, PNG (220 dpi) and PDF, without date, so that the same numbers give the same bytes.
-
-    Parameters
-    ----------
-    figure : Figure
-        Drawn in `house_style`.
-    folder : Path
-        Exists.
-    name : str
-        File name without suffix.
-
-    Returns
-    -------
-    str, dict of str to Path
-        The SVG's text, and the files by format.
-    """
-    stream = io.StringIO()
-    with mpl.rc_context(_RC | {"svg.hashsalt": f"storebench-{name}"}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")  # placed once; laying out again for each format is most of the time
-        files = {kind: folder / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
-        figure.savefig(files["png"], dpi=220, metadata={"Software": None})
-        figure.savefig(files["pdf"], metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    files["svg"].write_text(stream.getvalue(), encoding="utf-8")
-    return stream.getvalue(), files
 
 
 class _IdKeeper:

@@ -97,12 +97,18 @@ def clean_records(frame: pd.DataFrame) -> list[Record]:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    empty = [None] * len(frame)
-    columns = {
-        name: [_READERS[name](value) for value in frame[name].tolist()] if name in frame.columns else empty
-        for name in COLUMNS
-    }
+    columns = {name: _column(frame, name) for name in COLUMNS}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    """Return a column's plain values; of ninety columns many are empty, and those are not looked at value by value."""
+    read = _READERS[name]
+    if name not in frame.columns:
+        return [None] * len(frame)
+    if frame[name].isna().all():
+        return [read(None)] * len(frame)
+    return [read(value) for value in frame[name].tolist()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

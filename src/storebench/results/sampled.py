@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
@@ -130,8 +131,9 @@ def autocorrelation_time(samples: Sequence[float]) -> float | None:
     n = len(samples)
     if n < MIN_FOR_AUTOCORRELATION:
         return None
-    _, inverse, counts = np.unique(np.asarray(samples, dtype=np.float64), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # equal samples share the mean of their ranks
+    rising = sorted(samples)
+    # equal samples share the mean of their ranks
+    ranks = np.array([(bisect_left(rising, sample) + bisect_right(rising, sample) + 1) / 2 for sample in samples])
     centred = ranks - ranks.mean()
     if not centred.any():
         return 1.0
