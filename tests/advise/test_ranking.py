@@ -17,6 +17,7 @@ from storebench.advise.priorities import Priorities, parse_priority, parse_reads
 from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.scoring import Costs, in_order, read_mix, scores
 from storebench.errors import UnknownNameError, UsageError
+from storebench.records import FileForm
 from storebench.results.columns import COLUMNS
 from storebench.results.intervals import median_interval
 
@@ -286,6 +287,22 @@ def test_baselines_are_found_or_the_command_that_measures_them_is_named() -> Non
     (held,) = (baseline.candidate for baseline in found.baselines if baseline.kind == "default")
     assert held is not None
     assert held.chunk_shape == (64, 64, 64)
+
+
+def test_the_file_as_it_is_is_found_or_why_not_is_said() -> None:
+    mine = {"seed": None, "dataset": "my scan.h5"}
+    rows = [*_rows("zstd-9", 1.0, {"whole": 1.0}, 500, **mine), *_rows("zstd-1", 2.0, {"whole": 4.0}, 1500, **mine)]
+    form = FileForm(backend="zarr3-zarrpython", codec="zstd-1", chunk_shape=(32, 32, 32))
+    (held,) = (baseline for baseline in _answer(rows, as_file=form).baselines if baseline.kind == "file")
+    assert held.candidate is not None
+    assert held.candidate.codec == "zstd-1"
+    assert held.size_ratio == 3
+    other = FileForm(backend="zarr3-zarrpython", codec="zstd-1", chunk_shape=(8, 8, 8))
+    (held,) = (baseline for baseline in _answer(rows, as_file=other).baselines if baseline.kind == "file")
+    assert (held.candidate, held.command) == (None, "storebench quick 'my scan.h5'")
+    (held,) = (baseline for baseline in _answer(rows).baselines if baseline.kind == "file")
+    assert (held.candidate, held.command) == (None, None)
+    assert "no backend stores exactly" in held.why
 
 
 def test_same_rows_in_any_order_give_the_same_answer() -> None:

@@ -15,25 +15,8 @@ from storebench.advise.sureness import drawn_costs, needed_rows
 from storebench.analysis import BASELINE
 from storebench.codecs import DEFAULT_CODECS
 from storebench.grid import Shape
+from storebench.records import FileForm
 from storebench.results.intervals import MIN_FOR_INTERVAL, Interval, percentiles
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsFile:
-    """How the user's own file stores the image.
-
-    Attributes
-    ----------
-    backend, codec : str
-        Names.
-    chunk_shape, shard_shape : tuple of int or None
-        Voxels.
-    """
-
-    backend: str
-    codec: str
-    chunk_shape: Shape | None = None
-    shard_shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +41,8 @@ class Baseline:
         Its time ÷ the first setting's, of a whole write and of the mean read; over 1: the first is faster.
     command : str or None
         What measures it, where it was not measured.
+    why : str
+        Why nothing measures it, where that is so.
     """
 
     kind: str
@@ -69,10 +54,11 @@ class Baseline:
     write_ratio: Interval | None = None
     read_ratio: Interval | None = None
     command: str | None = None
+    why: str = ""
 
 
 def baselines(
-    first: Candidate, candidates: Sequence[Candidate], priorities: Priorities, as_file: AsFile | None = None
+    first: Candidate, candidates: Sequence[Candidate], priorities: Priorities, as_file: FileForm | None = None
 ) -> tuple[Baseline, ...]:
     """Find the baselines among all settings that were measured, ranked or not.
 
@@ -84,7 +70,7 @@ def baselines(
         All of the image.
     priorities : Priorities
         Their mix of reads.
-    as_file : AsFile, optional
+    as_file : FileForm, optional
         How the user's file stores the image; None: it is no file, or nothing stores it so.
     """
     made = [_uncompressed(first, candidates, priorities), _default(first, candidates, priorities)]
@@ -123,16 +109,25 @@ def is_left_to_library(candidate: Candidate) -> bool:
 
 
 def _file(
-    first: Candidate, candidates: Sequence[Candidate], priorities: Priorities, as_file: AsFile | None
+    first: Candidate, candidates: Sequence[Candidate], priorities: Priorities, as_file: FileForm | None
 ) -> Baseline:
-    name = "The file as it is"
-    if as_file is not None:
-        wanted = (as_file.backend, as_file.codec, as_file.chunk_shape, as_file.shard_shape)
-        for candidate in candidates:
-            if (candidate.backend, candidate.codec, candidate.chunk_shape, candidate.shard_shape) == wanted:
-                return _held(Baseline(kind="file", name=name), candidate, first, priorities)
-    command = shlex.join(["storebench", "quick", first.asked["dataset"] or "FILE"])
-    return Baseline(kind="file", name=name, command=command)
+    baseline = Baseline(kind="file", name="The file as it is")
+    if as_file is None:
+        return replace(
+            baseline, why="no backend stores exactly what the file holds, or the results do not say what that is"
+        )
+    alike = [
+        c for c in candidates if (c.backend, c.codec) == (as_file.backend, as_file.codec) and _is_cut_so(c, as_file)
+    ]
+    if alike:
+        return _held(baseline, alike[0], first, priorities)
+    return replace(baseline, command=shlex.join(["storebench", "quick", first.asked["dataset"] or "FILE"]))
+
+
+def _is_cut_so(candidate: Candidate, as_file: FileForm) -> bool:
+    if as_file.chunk_shape is None:
+        return is_left_to_library(candidate)
+    return (candidate.chunk_shape, candidate.shard_shape) == (as_file.chunk_shape, as_file.shard_shape)
 
 
 def _held(words: Baseline, candidate: Candidate, first: Candidate, priorities: Priorities) -> Baseline:

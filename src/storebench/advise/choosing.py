@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from storebench.advise.baselines import AsFile, baselines, mean_read
+from storebench.advise.baselines import baselines, mean_read
 from storebench.advise.candidates import Candidate, Record, candidates_of, costs_of
 from storebench.advise.flips import flips
 from storebench.advise.gaps import gaps
@@ -17,6 +17,7 @@ from storebench.advise.scoring import in_order, read_mix, scores
 from storebench.advise.snippets import snippet_of
 from storebench.advise.sureness import decisions, drawn_costs, how_sure
 from storebench.advise.words import listed, pattern_text
+from storebench.records import FileForm
 from storebench.results.intervals import Interval
 
 
@@ -40,7 +41,7 @@ def answer(
     *,
     weights: Mapping[str, float] | None = None,
     reads: Mapping[str, float] | None = None,
-    as_file: AsFile | None = None,
+    as_file: FileForm | None = None,
     surroundings: Sequence[Record] = (),
 ) -> Answer | Unranked:
     """Rank the settings of one image on one machine.
@@ -53,7 +54,7 @@ def answer(
         Of goals; None: write, read and size alike.
     reads : mapping of str to float, optional
         Of access patterns; None: alike those that most settings have in common.
-    as_file : AsFile, optional
+    as_file : FileForm, optional
         How the user's own file stores the image.
     surroundings : sequence of Record
         All rows of the image, those in other states of the cache included: for saying what was not measured.
@@ -109,7 +110,7 @@ def _answer(
     candidates: Sequence[Candidate],
     ranked: Sequence[tuple[Candidate, float]],
     priorities: Priorities,
-    as_file: AsFile | None,
+    as_file: FileForm | None,
 ) -> Answer:
     settings = [candidate for candidate, _ in ranked]
     first = settings[0]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.datasets import materialise, open_dataset
 from storebench.datasets._dataset import Dataset, Fingerprint
+from storebench.datasets.file_form import file_form
 from storebench.datasets.fingerprint import fingerprint
 from storebench.errors import StorageError
 from storebench.grid import Region, Shape
 from storebench.measurement.crops import original_crop
-from storebench.records import SCHEMA_VERSION, Crop, DatasetRecord, crop_from_json, dataset_from_json, to_json
+from storebench.records import SCHEMA_VERSION, Crop, DatasetRecord, FileForm, crop_from_json, dataset_from_json, to_json
 from storebench.storage import Storage, content_key
 from storebench.suites import Subject
 
@@ -83,7 +85,7 @@ class Image:
     @property
     def subject(self) -> Subject:
         """What the suites need to know of it."""
-        return Subject(self.name, self.shape, self.dtype.name, self.axes, self.seed, self.key)
+        return Subject(self.name, self.shape, self.dtype.name, self.axes, self.seed, self.key, self.record.file_form)
 
     def read(self, region: Region) -> NDArray:
         """Return the voxels of a region: owned, C-contiguous."""
@@ -110,9 +112,17 @@ def stored_image(storage: Storage, dataset: Dataset) -> Image:
     StorageError
         If there is no room.
     """
-    known = {"name": dataset.name, "shape": dataset.shape, "dtype": dataset.dtype.name, "axes": dataset.axes}
+    known: dict[str, Any] = {
+        "name": dataset.name,
+        "shape": dataset.shape,
+        "dtype": dataset.dtype.name,
+        "axes": dataset.axes,
+    }
     # A file's voxels are looked at each time: the file may have changed under its name.
     prints = fingerprint(dataset) if dataset.seed is None else None
+    form = file_form(dataset)
+    if form is not None:
+        known["file_form"] = to_json(form)  # the same voxels stored otherwise are measured anew
     key = content_key(
         known | {"schema_version": SCHEMA_VERSION, "seed": dataset.seed, "sha256": prints.sha256 if prints else None}
     )
@@ -121,13 +131,13 @@ def stored_image(storage: Storage, dataset: Dataset) -> Image:
         storage.require_free(2 * voxels.nbytes)
         with storage.making("datasets", key) as folder:
             np.save(folder / _VOXELS, voxels, allow_pickle=False)
-            record = _record(dataset, prints or fingerprint(dataset))
+            record = _record(dataset, prints or fingerprint(dataset), form)
             (folder / _FACTS).write_text(json.dumps(to_json(record), indent=1))
             (folder / _CROP).write_text(json.dumps(to_json(original_crop(record, voxels))))
     return load_image(storage, key)
 
 
-def _record(dataset: Dataset, prints: Fingerprint) -> DatasetRecord:
+def _record(dataset: Dataset, prints: Fingerprint, form: FileForm | None) -> DatasetRecord:
     return DatasetRecord(
         name=dataset.name,
         shape=dataset.shape,
@@ -140,6 +150,7 @@ def _record(dataset: Dataset, prints: Fingerprint) -> DatasetRecord:
         bits_used=prints.bits_used,
         entropy_bits=prints.entropy_bits,
         autocorrelation=prints.autocorrelation,
+        file_form=form,
     )
 
 

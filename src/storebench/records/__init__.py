@@ -27,7 +27,7 @@ from storebench.records._json import (
     sample_from_json,
     to_json,
 )
-from storebench.records._surroundings import Conditions, DatasetRecord, Environment, Limits
+from storebench.records._surroundings import Conditions, DatasetRecord, Environment, FileForm, Limits
 
 __all__ = [
     "CACHE_STATES",
@@ -40,6 +40,7 @@ __all__ = [
     "CropKey",
     "DatasetRecord",
     "Environment",
+    "FileForm",
     "Limits",
     "Operation",
     "Row",

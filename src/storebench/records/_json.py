@@ -11,7 +11,7 @@ from storebench.errors import ResultsError
 from storebench.grid import Shape
 from storebench.records._crops import Crop
 from storebench.records._facts import SCHEMA_VERSION, Case, Row, Sample
-from storebench.records._surroundings import Conditions, DatasetRecord, Environment, Limits
+from storebench.records._surroundings import Conditions, DatasetRecord, Environment, FileForm, Limits
 
 _T = TypeVar("_T")
 
@@ -80,7 +80,13 @@ def dataset_from_json(data: Mapping[str, Any]) -> DatasetRecord:
         If a field is missing or unknown.
     """
     lists = {name: tuple(data.get(name) or ()) for name in ("shape", "autocorrelation")}
-    return _build(DatasetRecord, {**data, **lists})
+    form = data.get("file_form")
+    return _build(DatasetRecord, {**data, **lists, "file_form": None if form is None else _file_form(form)})
+
+
+def _file_form(data: Mapping[str, Any]) -> FileForm:
+    shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape")}
+    return _build(FileForm, {**data, **shapes})
 
 
 def environment_from_json(data: Mapping[str, Any]) -> Environment:

@@ -66,6 +66,24 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileForm:
+    """How a file stores its image, where a backend stores exactly that: what a case of it would be.
+
+    Attributes
+    ----------
+    backend, codec : str
+        Names.
+    chunk_shape, shard_shape : tuple of int or None
+        Voxels; None: not chunked.
+    """
+
+    backend: str
+    codec: str
+    chunk_shape: Shape | None = None
+    shard_shape: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRecord:
     """What makes an image comparable with another of the same name: kept once beside the results.
 
@@ -81,6 +99,8 @@ class DatasetRecord:
         Of the voxels in C order, little-endian.
     bits_used, entropy_bits, autocorrelation
         As in `datasets.Fingerprint`.
+    file_form : FileForm or None
+        How the user's file stores it; None: it is no file, or no backend stores exactly that.
     """
 
     name: str
@@ -94,6 +114,7 @@ class DatasetRecord:
     bits_used: int | None
     entropy_bits: float
     autocorrelation: tuple[float | None, ...]
+    file_form: FileForm | None = None
 
     @property
     def key(self) -> tuple[str, Shape, str, int | None]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from storebench.advise.baselines import AsFile, Baseline
+from storebench.advise.baselines import Baseline
 from storebench.advise.candidates import Candidate
 from storebench.advise.choosing import answer
 from storebench.advise.ranking import Answer, Unranked
@@ -18,6 +18,7 @@ from storebench.advise.sureness import N_DRAWS, RULE, Decision
 from storebench.advise.words import format_text, layout_text, listed, pattern_text
 from storebench.analysis import BASELINE
 from storebench.errors import unknown_name
+from storebench.records import FileForm
 from storebench.report.views import View
 from storebench.results.intervals import Interval
 from storebench.units import (
@@ -62,8 +63,8 @@ class FigureRow:
         Size, write, read of the mix, files; empty where it was not measured.
     place : int
         Position among all candidates; -1 for the first setting, whichever that is.
-    command : str
-        What measures it, where it was not measured.
+    command, why : str
+        What measures it, where it was not measured; or why nothing does.
     """
 
     name: str
@@ -71,6 +72,7 @@ class FigureRow:
     figures: Sequence[Figure] = ()
     place: int = -1
     command: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +164,7 @@ def answers(
     *,
     weights: Mapping[str, float] | None = None,
     reads: Mapping[str, float] | None = None,
-    as_files: Mapping[str, AsFile] | None = None,
+    forms: Mapping[tuple[Any, ...], FileForm] | None = None,
 ) -> list[Answer | Unranked]:
     """Return the answer of each view.
 
@@ -172,8 +174,8 @@ def answers(
         One image on one machine each.
     weights, reads : mapping of str to float, optional
         Priorities, as `advise.choosing.answer` takes them.
-    as_files : mapping of str to AsFile, optional
-        By dataset: how the user's own file stores it.
+    forms : mapping of tuple to FileForm, optional
+        By `DatasetRecord.key`: how the user's own file stores it.
 
     Raises
     ------
@@ -189,7 +191,7 @@ def answers(
             [row for setting in view.settings for row in (setting.write, *setting.reads.values()) if row is not None],
             weights=weights,
             reads=reads,
-            as_file=(as_files or {}).get(view.dataset or ""),
+            as_file=(forms or {}).get((view.dataset, view.shape, view.dtype, None)),
             surroundings=view.records,
         )
         for view in views
@@ -240,7 +242,7 @@ def _time(interval: Interval | None) -> Figure:
 def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
     held, first = baseline.candidate, found.first
     if held is None:
-        return FigureRow(name=baseline.name, command=baseline.command or "")
+        return FigureRow(name=baseline.name, command=baseline.command or "", why=baseline.why)
     n_files = held.n_files / first.n_files if held.n_files and first.n_files else None
     figures = (
         Figure(text=bytes_text(held.stored_bytes), detail=times_text(baseline.size_ratio)),

@@ -109,7 +109,9 @@ def build_report(
     shown = frame.iloc[[row["position"] for view in views for row in view.records]]
     press = press or Press()
     studio = Studio(Path(output_dir) / "figures", press)
-    found = answers(views, weights=weights, reads=reads)
+    datasets = list(datasets)
+    forms = {record.key: record.file_form for record in datasets if record.file_form is not None}
+    found = answers(views, weights=weights, reads=reads, forms=forms)
     first = found[0] if found and isinstance(found[0], Answer) else None
     story = Story(views=views, records=records, crops=tuple(crops), answer=first)
     with house_style():

@@ -27,8 +27,16 @@ from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
 from storebench.suites._pairs import level_pairs, sizes
-from storebench.suites._quick import quick
-from storebench.suites._reads import derived, larger, other_subjects, plane_reads, volume_reads
+from storebench.suites._quick import as_the_file, quick
+from storebench.suites._reads import (
+    FEW_READS,
+    PLANE_READS,
+    derived,
+    larger,
+    other_subjects,
+    plane_reads,
+    volume_reads,
+)
 from storebench.suites._states import cold_reads, durable_writes, thread_budgets
 
 __all__ = [
@@ -108,7 +116,14 @@ def grids_of(tier: Tier, *, suites: tuple[str, ...] = (), subject: Subject | Non
     grids = tuple(grid for grid in GRIDS if grid.tier in held and (not suites or grid.suite in suites))
     if subject is None:
         return grids
-    return fitted([_asked_of(grids, name, subject) for name in held], subject)
+    own = [grid for grid in _of_the_file(subject) if not suites or grid.suite in suites]
+    return fitted([[*(own if name == "smoke" else ()), *_asked_of(grids, name, subject)] for name in held], subject)
+
+
+def _of_the_file(subject: Subject) -> tuple[Grid, ...]:
+    """Return what the smallest tier asks of an image as the user's file stores it."""
+    reads = tuple(as_the_file("smoke", subject, PLANE_READS if len(subject.shape) == 2 else FEW_READS))
+    return (*reads, *derived(reads))
 
 
 def _asked_of(grids: Iterable[Grid], tier: str, subject: Subject) -> Iterator[Grid]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from storebench.grid import Shape
-from storebench.records import Case, Operation, Row
+from storebench.records import Case, FileForm, Operation, Row
 
 Tier = Literal["smoke", "core", "full", "quick"]
 TIERS: Final[tuple[Tier, ...]] = ("smoke", "core", "full")
@@ -46,7 +46,10 @@ _TILE_MULTIPLE: Final = {"tiff-tifffile": 16}
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The image of a grid: a synthetic dataset by name, or one that lies in the storage root under `key`."""
+    """The image of a grid: a synthetic dataset by name, or one that lies in the storage root under `key`.
+
+    `form` is how the user's own file stores it, where a backend stores exactly that.
+    """
 
     name: str
     shape: Shape
@@ -54,6 +57,7 @@ class Subject:
     axes: str = "zyx"
     seed: int | None = 0
     key: str | None = None
+    form: FileForm | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
-"""The main choices on one image: what `storebench quick` reads."""
+"""Questions that are asked of one image alone: the main choices, and how the user's file stores it now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from storebench.suites._grid import Grid, Subject
+from storebench.suites._grid import Grid, Subject, Tier
 from storebench.suites._reads import BLOSC, PLANE_READS, default_reads, read_grid
+from storebench.units import shape_text
 
 
 def quick(subject: Subject) -> Iterator[Grid]:
@@ -22,6 +23,7 @@ def quick(subject: Subject) -> Iterator[Grid]:
     yield grid("npy-numpy", codec=("none",))
     yield grid("zarr3-zarrpython", "Chunks", layout=chunks, codec=(BLOSC,))
     yield grid("zarr3-zarrpython", "Codecs", layout=(middle,), codec=("none", "zstd-3", "blosc-lz4-5-shuffle"))
+    yield from as_the_file("quick", subject, patterns)
     yield from default_reads("quick", subject, patterns, "zarr3-zarrpython", "tiff-tifffile")
     if volume:
         yield grid("zarr3-zarrpython", "Sharded", layout=("32x32x32-in-128x128x128",), codec=(BLOSC,))
@@ -32,3 +34,20 @@ def quick(subject: Subject) -> Iterator[Grid]:
         if subject.dtype in ("uint8", "uint16"):
             yield grid("png-imageio", codec=("png-6",))
             yield grid("jp2-imageio", codec=("jp2-lossless",))
+
+
+def as_the_file(tier: Tier, subject: Subject, patterns: tuple[str, ...]) -> Iterator[Grid]:
+    """The user's image as the user's file stores it, where that is known and can be stored."""
+    if subject.form is not None:
+        chunks, shards = subject.form.chunk_shape, subject.form.shard_shape
+        layout = shape_text(chunks) + (f"-in-{shape_text(shards)}" if shards else "") if chunks else "default"
+        yield read_grid(
+            tier,
+            subject.form.backend,
+            "What does the image cost as it is stored now?",
+            subject,
+            name="AsTheFile",
+            layout=(layout,),
+            codec=(subject.form.codec,),
+            pattern=patterns,
+        )
