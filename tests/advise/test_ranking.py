@@ -221,6 +221,13 @@ def test_few_samples_and_unknown_processes_cap_confidence(
     assert reason in codec.reason
 
 
+def test_a_busy_machine_caps_confidence() -> None:
+    found = _answer([*_rows("none", 1.0, {"whole": 1.0}, noisy=True), *_rows("zstd-3", 3.0, {"whole": 3.0})])
+    (codec,) = (decision for decision in found.decisions if decision.name == "codec")
+    assert (codec.confidence, codec.share) == ("medium", 1.0)
+    assert "busy" in codec.reason
+
+
 def test_one_or_two_samples_never_show_that_a_setting_is_worse() -> None:
     found = _answer([*_rows("none", 1.0, {"whole": 1.0}), *_rows("zstd-3", 9.0, {"whole": 9.0}, n_samples=2)])
     assert found.nothing_shown

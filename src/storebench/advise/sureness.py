@@ -214,12 +214,19 @@ def _doubt(rivals: Sequence[Candidate], priorities: Priorities) -> tuple[str, st
     fewest = fewest_samples(rows)
     if fewest < MIN_FOR_INTERVAL:
         return "not known", f"a time that decides rests on {fewest} {'sample' if fewest == 1 else 'samples'}"
-    if fewest < MIN_SAMPLES:
-        return "medium", f"a time that decides rests on {fewest} samples"
+    reason = _why_no_more(rows, fewest)
+    return ("medium", reason) if reason else ("", "")
+
+
+def _why_no_more(rows: Sequence[Record], fewest: int) -> str:
+    """Return why confidence is medium at most; empty where it may be high."""
     known = [row["n_processes"] for row in rows]
+    if fewest < MIN_SAMPLES:
+        return f"a time that decides rests on {fewest} samples"
+    if any(row["noisy"] for row in rows):
+        return "the machine was busy with other work while a time that decides was taken"
     if any(n is None for n in known):
-        return "medium", "the processes that took the samples are not known, so drift between processes is not seen"
+        return "the processes that took the samples are not known, so drift between processes is not seen"
     if min(known) < MIN_PROCESSES:
-        one = f"{min(known)} {'process' if min(known) == 1 else 'processes'}"
-        return "medium", f"samples of {one} do not show the drift between processes"
-    return "", ""
+        return f"samples of {min(known)} {'process' if min(known) == 1 else 'processes'} do not show the drift between them"
+    return ""

@@ -16,7 +16,6 @@ from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.snippets import snippet_of
 from storebench.advise.sureness import N_DRAWS, RULE, Decision
 from storebench.advise.words import format_text, layout_text, listed, pattern_text
-from storebench.analysis import BASELINE
 from storebench.errors import unknown_name
 from storebench.records import FileForm
 from storebench.report.views import View
@@ -135,6 +134,8 @@ class Panel:
         The leading settings.
     decisions : sequence of (Decision, str)
         With the share of the draws in words.
+    doubt : str
+        Why confidence is not more.
     refused : sequence of (str, str)
         Why settings are not ranked, and which.
     changes, more_changes : sequence of (str, str)
@@ -152,6 +153,7 @@ class Panel:
     weighed: str
     top: Sequence[TopRow]
     decisions: Sequence[tuple[Decision, str]]
+    doubt: str
     refused: Sequence[tuple[str, str]]
     changes: Sequence[tuple[str, str]]
     more_changes: Sequence[tuple[str, str]]
@@ -211,6 +213,7 @@ def panel(found: Answer) -> Panel:
         weighed=_weighed(found),
         top=[_top_row(found, index) for index in range(min(N_TOP, len(found.ranked)))],
         decisions=[(decision, _share_text(decision.share)) for decision in found.decisions],
+        doubt=next((d.reason for d in found.decisions if d.share is not None and d.reason), ""),
         refused=_refused(found),
         changes=leading,
         more_changes=[change for change in changes if change not in leading],
@@ -251,16 +254,7 @@ def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
         Figure(text=count_text(held.n_files), detail=times_text(n_files)),
     )
     place = next(index for index, candidate in enumerate(found.candidates) if candidate.label == held.label)
-    detail = "is this setting" if baseline.is_first else _rest(held)
-    return FigureRow(name=baseline.name, detail=detail, figures=figures, place=place)
-
-
-def _rest(candidate: Candidate) -> str:
-    """Name a setting without format and library, which the row says."""
-    if candidate.backend == BASELINE:
-        return "raw npy"
-    layout = f"{shape_text(candidate.chunk_shape)} " if candidate.chunk_shape else ""
-    return f"{layout}{candidate.codec or '?'}"
+    return FigureRow(name=baseline.name, detail=held.label, figures=figures, place=place)
 
 
 def _times(interval: Interval | None) -> str:
