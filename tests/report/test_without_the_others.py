@@ -67,7 +67,7 @@ def test_the_environment_has_nothing_else(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["analysis", "advise", "report", "results.frame", "report.changes", "report.markdown"]
+    "module", ["analysis", "advise.ranking", "report.page", "results.frame", "report.changes.page", "report.markdown"]
 )
 def test_it_imports(module: str, site: Path, tmp_path: Path) -> None:
     done = _run(site, f"import storebench.{module}", tmp_path)

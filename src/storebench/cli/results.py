@@ -105,7 +105,7 @@ def report_command(
         return
     from storebench.report.press import Press
 
-    with Press(_spare_processors()) as press, _rare_collection():
+    with Press(_press_workers()) as press, _rare_collection():
         frame, journal = load(output, results)
         older = None if against is None else load(output, against)
         changes, written = _write_changes((frame, journal), older, reports, press)
@@ -265,9 +265,12 @@ def _say_changes(output: Output, results: Path | None, against: Path, title: str
         output.say(changes_markdown(changes, title=title).rstrip("\n"))
 
 
-def _spare_processors() -> int:
-    """Return how many processes may write figures beside this one: more than two would wait for it."""
-    return min(2, len(os.sched_getaffinity(0)) - 1)
+def _press_workers() -> int:
+    """Return how many processes write figures beside this one.
+
+    Two where there are two processors too: while results are read they only start, and when the page is done both go on.
+    """
+    return 2 if len(os.sched_getaffinity(0)) > 1 else 0
 
 
 @contextmanager
