@@ -27,6 +27,7 @@ from storebench.errors import (
     UnsupportedError,
     VerificationError,
 )
+from storebench.records import SCHEMA_VERSION
 
 Run = Callable[..., Result]
 
@@ -97,7 +98,7 @@ def test_measure_prints_what_was_found(run: Run) -> None:
 
 def test_measure_json_is_the_row(run: Run) -> None:
     row = json.loads(run(*CASE, "npy-numpy", "--json").stdout)
-    assert row["schema_version"] == 2
+    assert row["schema_version"] == SCHEMA_VERSION
     assert row["status"] == "ok"
     assert row["shape"] == [24, 24, 24]
     assert row["chunk_shape"] is None

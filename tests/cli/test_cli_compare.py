@@ -19,7 +19,7 @@ from storebench.cli._settings import parse_setting
 from storebench.errors import NothingSelectedError, UsageError
 from storebench.measurement import pairing
 from storebench.measurement.pairing import PairedResult, PairedRule
-from storebench.records import Case, Conditions, Environment, Row, Sample
+from storebench.records import SCHEMA_VERSION, Case, Conditions, Environment, Row, Sample
 from storebench.results.journal import Journal
 from storebench.storage import Storage
 
@@ -121,7 +121,7 @@ def again(tmp_path: Path) -> str:
 
 def test_what_was_planted_is_found_and_nothing_else(run: Run, before: str, after: str) -> None:
     document = json.loads(run("compare", before, after, "--json").stdout)
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == SCHEMA_VERSION
     assert document["kind"] == "storebench-comparison"
     assert document["mode"] == "results"
     rows = {row["case_id"].split("/")[4]: row for row in document["rows"]}

@@ -396,7 +396,7 @@ def _matched(second_s: float, n: int = 6, **second: Any) -> Rows:
     [
         (0.005, "tensorstore is faster than zarrpython in 6 of 6 matched cases (all shown)"),
         (0.02, "zarrpython is faster than tensorstore in 6 of 6 matched cases (all shown)"),
-        (0.01, "No difference between zarrpython and tensorstore is shown in 6 matched cases"),
+        (0.01, "No difference between tensorstore and zarrpython is shown in 6 matched cases"),
     ],
 )
 def test_which_library_is_faster(second_s: float, finding: str, tmp_path: Path) -> None:

@@ -149,9 +149,7 @@ def leading_rows(table: Table, most: int = 14) -> Table | None:
         for index, row in enumerate(table.rows)
         if index < most // 2 or row[0].mark == "baseline" or any(cell.mark == "best" for cell in row)
     ]
-    caption = (
-        f"{len(rows)} settings that lead overall or in some column, and the baseline; more are below"
-    )
+    caption = f"{len(rows)} settings that lead overall or in some column, and the baseline; more are below"
     return Table(caption=caption, columns=table.columns, rows=rows)
 
 

@@ -28,7 +28,10 @@ from storebench.results.files import write_atomically
 from storebench.results.merging import combinations, expand, is_nan, merge_results
 
 ASV_VERSION: Final = 2
-_WHY_NOT: Final = {"failed": "asv has no value: failed, timed out or crashed", "skipped": "asv: skipped or not selected"}
+_WHY_NOT: Final = {
+    "failed": "asv has no value: failed, timed out or crashed",
+    "skipped": "asv: skipped or not selected",
+}
 NOT_RESULTS: Final = ("benchmarks.json", "machine.json")
 
 _PATH: Final = re.compile(r"""(?<![\w.<>)])(?:~|[A-Za-z]:)?[/\\](?:[^\s'"/\\]+[/\\])*(?=[^\s'"/\\])""")
@@ -76,7 +79,9 @@ class AsvRow:
     def why_not(self) -> str | None:
         """Why there is no number to show; None where there is one."""
         if self.status == "ok" and self.stale:
-            return f"measured with version {self.version} of the benchmark, which benchmarks.json has another version of"
+            return (
+                f"measured with version {self.version} of the benchmark, which benchmarks.json has another version of"
+            )
         return _WHY_NOT.get(self.status)
 
 

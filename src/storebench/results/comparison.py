@@ -25,7 +25,7 @@ import pandas as pd
 from storebench.errors import ResultsError
 from storebench.results.comparison_summary import summarise
 from storebench.results.export import plain_records
-from storebench.results.intervals import drawn_ratios, median_ratio_interval
+from storebench.results.intervals import Numbers, drawn_ratios, percentiles
 from storebench.results.settings import places_text
 
 FALSE_SHARE: Final = 0.05
@@ -130,7 +130,7 @@ def compare_frames(a: pd.DataFrame, b: pd.DataFrame, *, margin: float = 0.05, co
     pairs = [(_only(rows_a[key], "A"), _only(rows_b[key], "B")) for key in sorted(shared, key=lambda key: str(key[0]))]
     timed = [(one, other) for one, other in pairs if _is_timed(one) and _is_timed(other)]
     _require_one_machine(timed)
-    rows = _with_verdicts([_compared(one, other, confidence) for one, other in timed], margin)
+    rows = compare_pairs(timed, margin=margin, confidence=confidence)
     counted = _counted(pairs)
     lost = [(one["case_id"], _why(other)) for one, other in pairs if _is_timed(one) and other["status"] != "ok"]
     changes = _changes(counted)
@@ -138,6 +138,26 @@ def compare_frames(a: pd.DataFrame, b: pd.DataFrame, *, margin: float = 0.05, co
     summary = summarise(rows, timed) | {"n_only_a": n_only[0], "n_only_b": n_only[1], "n_lost": len(lost)}
     summary |= {"n_changes": len(changes), "margin": margin, "confidence": confidence, "false_share": FALSE_SHARE}
     return Comparison(rows=tuple(rows), changes=tuple(changes), counted=counted, lost=tuple(lost), summary=summary)
+
+
+def compare_pairs(
+    pairs: Sequence[tuple[_Row, _Row]], *, margin: float = 0.05, confidence: float = 0.99
+) -> list[dict[str, Any]]:
+    """Compare rows that belong together; the rule against false alarms holds over all pairs given.
+
+    Parameters
+    ----------
+    pairs : sequence of (mapping, mapping)
+        A and B as plain records, both with a time, of one machine.
+    margin, confidence : float
+        As for `compare_frames`.
+
+    Returns
+    -------
+    list of dict
+        In the order given; as `Comparison.rows`.
+    """
+    return _with_verdicts([_compared(one, other, confidence) for one, other in pairs], margin)
 
 
 def _by_case(frame: pd.DataFrame) -> dict[_Key, list[_Row]]:
@@ -173,10 +193,9 @@ def _require_one_machine(pairs: Sequence[tuple[_Row, _Row]]) -> None:
 
 def _compared(a: _Row, b: _Row, confidence: float) -> dict[str, Any]:
     """Return the row of a case, with its `p_value` until the verdicts are given."""
-    sides = (a["samples_s"] or (), a["samples_process"], b["samples_s"] or (), b["samples_process"])
-    ratio, low, high = median_ratio_interval(*sides, confidence=confidence)
-    if ratio is None and a["median_s"]:  # asv kept no samples
-        ratio = b["median_s"] / a["median_s"]
+    draws = drawn_ratios(a["samples_s"] or (), a["samples_process"], b["samples_s"] or (), b["samples_process"])
+    low, high = (None, None) if draws is None else percentiles(draws, confidence)
+    ratio = b["median_s"] / a["median_s"] if a["median_s"] else None
     noisy = None if a["noisy"] is None and b["noisy"] is None else bool(a["noisy"] or b["noisy"])
     return {
         "case_id": a["case_id"],
@@ -190,23 +209,17 @@ def _compared(a: _Row, b: _Row, confidence: float) -> dict[str, Any]:
         "a_n": a["n_samples"],
         "b_n": b["n_samples"],
         "noisy": noisy,
-        "p_value": _p_value(ratio, *sides),
+        "p_value": _p_value(ratio, draws, _n_independent(a) + _n_independent(b) - 2),
     }
 
 
-def _p_value(
-    ratio: float | None,
-    a: Sequence[float],
-    a_processes: Sequence[int] | None,
-    b: Sequence[float],
-    b_processes: Sequence[int] | None,
-) -> float | None:
+def _n_independent(row: _Row) -> int:
+    """Return how many values of a side are independent: its processes, or its samples where they are not known."""
+    return len(set(row["samples_process"])) if row["samples_process"] else len(row["samples_s"] or ())
+
+
+def _p_value(ratio: float | None, draws: Numbers | None, freedom: int) -> float | None:
     """Return how often a ratio this far from 1 comes about where nothing differs; None with too few samples."""
-    draws = drawn_ratios(a, a_processes, b, b_processes)
-    freedom = (
-        sum(len(set(processes)) if processes else len(side) for side, processes in ((a, a_processes), (b, b_processes)))
-        - 2
-    )
     if ratio is None or draws is None or ratio <= 0 or freedom < 1:
         return None
     spread = float(np.log(draws).std())

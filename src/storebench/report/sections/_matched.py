@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from storebench.analysis import span
 from storebench.report.views import Record
+from storebench.results.comparison import compare_pairs
 
 _SAME: Final = (
     "machine", "dataset", "shape", "dtype", "seed", "chunk_shape", "shard_shape", "codec", "operation", "pattern",
@@ -44,21 +44,18 @@ class Match:
     ----------
     first, second : Record
         The rows.
+    shown : bool
+        Whether one is shown to be faster, by the rule of `storebench compare` over all cases of the pair.
     """
 
     first: Record
     second: Record
+    shown: bool
 
     @property
     def ratio(self) -> float:
         """Time of the second ÷ time of the first: above 1 the first is faster."""
         return float(self.second["median_s"] / self.first["median_s"])
-
-    @property
-    def shown(self) -> bool:
-        """Whether the intervals are apart."""
-        (first_low, first_high), (second_low, second_high) = span(self.first), span(self.second)
-        return first_high < second_low or second_high < first_low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +124,14 @@ def matched_pairs(records: Iterable[Record], *, most: int, least: int) -> list[P
         side = _side(row)
         if side is not None and row["status"] == "ok" and row["median_s"] is not None and row["median_s"] > 0:
             cases.setdefault(_key(row), {}).setdefault(side, row)
-    found: dict[tuple[Side, Side], list[Match]] = {}
+    found: dict[tuple[Side, Side], list[tuple[Record, Record]]] = {}
     for rows in cases.values():
         for first, second in itertools.combinations(sorted(rows), 2):
             if _comparable(first, second, rows):
-                found.setdefault((first, second), []).append(Match(first=rows[first], second=rows[second]))
-    enough = [(sides, matches) for sides, matches in found.items() if len(matches) >= least]
+                found.setdefault((first, second), []).append((rows[first], rows[second]))
+    enough = [(sides, rows) for sides, rows in found.items() if len(rows) >= least]
     enough.sort(key=lambda item: (-len(item[1]), item[0]))
-    return [_pair(first, second, matches) for (first, second), matches in enough[:most]]
+    return [_pair(first, second, rows) for (first, second), rows in enough[:most]]
 
 
 def _side(row: Record) -> Side | None:
@@ -166,9 +163,14 @@ def _comparable(first: Side, second: Side, rows: dict[Side, Record]) -> bool:
     return first.environment_id == second.environment_id or not (rows[first]["backend"] or rows[second]["backend"])
 
 
-def _pair(first: Side, second: Side, matches: Sequence[Match]) -> Pair:
+def _pair(first: Side, second: Side, rows: Sequence[tuple[Record, Record]]) -> Pair:
     """Return a pair with the one before that is faster in more cases."""
-    if sum(match.ratio > 1 for match in matches) * 2 >= len(matches):
-        return Pair(first=first, second=second, matches=matches)
-    turned = [Match(first=match.second, second=match.first) for match in matches]
-    return Pair(first=second, second=first, matches=turned)
+    n_first, n_second = (sum(sign * b["median_s"] > sign * a["median_s"] for a, b in rows) for sign in (1, -1))
+    if n_second > n_first:
+        return _pair(second, first, [(b, a) for a, b in rows])
+    verdicts = [compared["verdict"] for compared in compare_pairs(rows)]
+    matches = [
+        Match(first=a, second=b, shown=verdict in ("slower", "faster"))
+        for (a, b), verdict in zip(rows, verdicts, strict=True)
+    ]
+    return Pair(first=first, second=second, matches=matches)
