@@ -22,11 +22,11 @@ const show = (point) => {
   add(tip, "b", facts(point.row, "setting").map(([, value]) => value).join(" "));
   const list = add(tip, "dl", "");
   for (const pair of facts(point.row, "point")) pair.forEach((words, n) => add(list, ["dt", "dd"][n], words));
-  const { left, right, top } = point.use.getBoundingClientRect();
+  const { left, right, top, bottom } = point.use.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = tip;
   const place = (at, most) => `${Math.max(8, Math.min(at, most - 8))}px`;
   tip.style.left = place(right + 20 + width < innerWidth ? right + 12 : left - 12 - width, innerWidth - width);
-  tip.style.top = place(top - 20, innerHeight - height);
+  tip.style.top = place(innerWidth < 2 * width + 40 ? bottom + 16 : top - 20, innerHeight - height);
 };
 for (const figure of document.querySelectorAll("[data-points]")) {
   const points = [];
