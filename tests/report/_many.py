@@ -13,7 +13,7 @@ import numpy as np
 
 from storebench.access import Target, parse_pattern
 from storebench.grid import Shape, chunks_touched, grid_shape, voxels_decoded
-from storebench.records import Case, Environment, Limits, Row, Sample
+from storebench.records import Case, Conditions, Environment, Limits, Row, Sample
 from storebench.results.journal import JournalContent, JournalRow, write_compact
 
 from ._tables import ENVIRONMENT
@@ -108,9 +108,28 @@ def _write(path: Path, environment: Environment, rows: list[Row]) -> None:
         create_s=4e-5,
     )
     content = JournalContent(
-        environments={environment.id: environment}, datasets={}, rows=entries, limits={environment.id: (limits,)}
+        environments={environment.id: environment},
+        datasets={},
+        rows=entries,
+        limits={environment.id: (limits,)},
+        conditions={environment.id: _conditions(len(rows))},
     )
     write_compact(content, path)
+
+
+def _conditions(n_rows: int) -> tuple[Conditions, ...]:
+    """Return a span for every eighth row, as campaigns record them; one in fifty was busy."""
+    spans = ((number * 800.0, number % 50 == 49) for number in range(n_rows // 8))
+    return tuple(
+        Conditions(
+            started_at=start,
+            ended_at=start + 790.0,
+            cpu_pressure=0.3 if is_busy else 0.01,
+            other_cpus=1.9 if is_busy else 0.02,
+            busiest_other="<b>updatedb" if is_busy else None,
+        )
+        for start, is_busy in spans
+    )
 
 
 def _rows(dataset: str, seed: int) -> Iterator[Row]:
@@ -243,6 +262,7 @@ def _samples(case: Case, time_s: float, number: int, rng: np.random.Generator) -
             device_read_bytes=4096 * 50 if case.cache == "cold" else 0,
             involuntary_switches=0,
             run_delay_s=float(wall) * 0.2 if is_noisy else 0.0,
+            threads_ran=1,
         )
         for index, wall in enumerate(walls)
     )

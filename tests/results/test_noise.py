@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from storebench.records import Conditions, Sample
-from storebench.results.noise import judge_conditions, judge_noise, over_span
+from storebench.results.noise import Timeline, judge_conditions, judge_noise, over_span
 
 
 def _samples(
@@ -140,3 +142,21 @@ def test_conditions_are_weighted_by_overlap() -> None:
     assert seen.steal_share == pytest.approx(0.1)
     assert over_span([_conditions(0, 10)], 11, 12) is None
     assert over_span([_conditions(0, 10)], 5, 5) is not None
+
+
+def test_a_timeline_finds_what_a_search_through_all_finds() -> None:
+    rng = random.Random(4)
+    spans = [
+        Conditions(started_at=start, ended_at=start + rng.expovariate(0.1)) for start in rng.choices(range(1000), k=300)
+    ]
+    timeline = Timeline(spans)
+    for _ in range(200):
+        start = rng.uniform(-20, 1020)
+        samples = [
+            Sample(wall_s=rng.expovariate(0.3), open_s=None, cpu_s=0.0, started_at=start + offset, process_id="0")
+            for offset in (0.0, rng.uniform(0, 30))
+        ]
+        end = max(sample.started_at + sample.wall_s for sample in samples)
+        overlapping = [span for span in spans if span.started_at <= end and span.ended_at >= start]
+        assert sorted(timeline.around(samples), key=repr) == sorted(overlapping, key=repr)
+    assert timeline.around([]) == []

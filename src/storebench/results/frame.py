@@ -16,12 +16,13 @@ from typing import Any, Final
 import pandas as pd
 
 from storebench.errors import ResultsError
-from storebench.records import Limits
+from storebench.records import Conditions, Limits
 from storebench.results.asv import NOT_RESULTS, AsvFile, AsvRow, find_benchmarks, read_asv_file
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT, TUPLES
 from storebench.results.imported import imported_rows
 from storebench.results.journal import JournalContent, JournalRow, join_journals, read_journal
 from storebench.results.limits import merge_best
+from storebench.results.noise import Timeline
 from storebench.results.sampled import time_columns, timed_samples
 from storebench.results.tidy import rates, tidy_row
 
@@ -117,12 +118,16 @@ def _rows_of(stem: Path, journals: list[JournalContent]) -> Iterator[dict[str, A
     if journal:
         journals.append(journal)
         limits = {key: merge_best(found) for key, found in journal.limits.items()}
+        timelines = {key: Timeline(spans) for key, spans in journal.conditions.items()}
         claims = {pair: key for key, entry in journal.rows.items() for pair in entry.measured_as}
         known = set(claims)
         for key, entry in journal.rows.items():
             # of several environments in one journal the last one gets asv's samples: asv cannot tell them apart
             asv_rows = [by_key[pair] for pair in entry.measured_as if claims[pair] == key and pair in by_key]
-            yield _journal_columns(entry, asv_rows, journal, limits.get(entry.environment_id)) | {"machine": machine}
+            timeline = timelines.get(entry.environment_id)
+            conditions = [] if timeline is None else timeline.around(entry.row.samples)
+            values = _journal_columns(entry, asv_rows, journal, limits.get(entry.environment_id), conditions)
+            yield values | {"machine": machine}
         for imported in journal.imported.values():
             yield from imported_rows(imported)
     for key_of_asv, row in by_key.items():
@@ -132,7 +137,11 @@ def _rows_of(stem: Path, journals: list[JournalContent]) -> Iterator[dict[str, A
 
 
 def _journal_columns(
-    entry: JournalRow, asv_rows: list[AsvRow], journal: JournalContent, limits: Limits | None
+    entry: JournalRow,
+    asv_rows: list[AsvRow],
+    journal: JournalContent,
+    limits: Limits | None,
+    conditions: list[Conditions],
 ) -> dict[str, Any]:
     """Return the columns of a journal's row, with asv's samples where it has none of its own."""
     row, key = entry.row, entry.environment_id
@@ -142,7 +151,6 @@ def _journal_columns(
         row = replace(
             row, status="timeout", reason="no call came to its end: stopped after asv's time limit, or crashed"
         )
-    conditions = journal.conditions.get(key, ())
     values = tidy_row(row, journal.environments.get(key), environment_id=key, conditions=conditions, limits=limits)
     if has_none and sampled is not None and sampled.in_seconds and sampled.status == "ok":
         values |= _asv_samples(sampled)

@@ -6,8 +6,10 @@ is off by more than 10 % in half of the cases or more above them.
 
 from __future__ import annotations
 
+import itertools
 import statistics
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from storebench.records import Conditions, Sample
@@ -37,6 +39,24 @@ MIN_SAMPLES: Final = 5
 """Samples that a share or a median needs."""
 
 ADVICE: Final = "measure again on a quiet machine"
+
+
+class Timeline:
+    """Conditions of one machine, found by time: a campaign records thousands of spans, and each row asks for its own."""
+
+    def __init__(self, conditions: Iterable[Conditions]) -> None:
+        self._spans = sorted(conditions, key=lambda span: span.started_at)
+        self._starts = [span.started_at for span in self._spans]
+        self._latest_ends = list(itertools.accumulate((span.ended_at for span in self._spans), max))
+
+    def around(self, samples: Sequence[Sample]) -> list[Conditions]:
+        """Return the spans that overlap the time from the first of the samples to the end of the last."""
+        if not samples:
+            return []
+        start = min(sample.started_at for sample in samples)
+        end = max(sample.started_at + sample.wall_s for sample in samples)
+        near = self._spans[bisect_left(self._latest_ends, start) : bisect_right(self._starts, end)]
+        return [span for span in near if span.ended_at >= start]
 
 
 def judge_noise(samples: Sequence[Sample], conditions: Sequence[Conditions], n_cpu: int | None) -> str | None:
