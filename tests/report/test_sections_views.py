@@ -455,3 +455,9 @@ def test_another_machine_never_joins(tmp_path: Path) -> None:
     frame = pd.concat([table(_matched(0.005)), table(_matched(0.02)).assign(machine=None)], ignore_index=True)
     (section,) = sections(libraries.make, frame, tmp_path)
     assert len(csv_of(section, tmp_path)) == 6
+
+
+def test_many_chunk_shapes_of_one_pattern_make_no_map(tmp_path: Path) -> None:
+    rows = [row(0.001 * edge, chunk_shape=(edge, edge, edge)) for edge in range(1, 14)]
+    assert len(_one(chunks.make, rows[:12], tmp_path).heat.rows) == 12
+    assert list(sections(chunks.make, table(rows), tmp_path)) == []

@@ -20,12 +20,14 @@ from storebench.units import seconds_text, shape_text, times_text
 _HEAT: Final = ("#f1f6fc", "#dce9f6", "#c3daee", "#a3c6e3", "#2f76b4", "#1f639f", "#144c82", "#0b3361")
 MOST_LAYOUTS: Final = 36
 """Lines of the map at most."""
+MOST_OF_ONE_PATTERN: Final = 12
+"""Lines of a map of one column; more of them are a list, and "Chunk size" shows the same as a curve."""
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
-    """Yield the section; nothing where no setting was measured with two chunk shapes."""
+    """Yield the section; nothing where no setting was measured with two chunk shapes, or many with one pattern alone."""
     chart = chunk_chart(story.view)
-    if chart is None:
+    if chart is None or (len(chart.patterns) == 1 and len(chart.settings) > MOST_OF_ONE_PATTERN):
         return
     data = [
         {

@@ -145,8 +145,8 @@ def _dress_left(axes: Axes, rows: Sequence[Record]) -> None:
     axes.set_ylim(*limits)
     for n in (1, 10):
         axes.annotate(
-            f"{n}x", (min(high, limits[1] / n), min(limits[1], n * high)), xytext=(-4, -3), textcoords="offset points",
-            ha="right", va="top", color=MUTED,
+            f"{n}x", (max(low, limits[0] / n), max(limits[0], n * low)), xytext=(5, 2), textcoords="offset points",
+            ha="left", va="bottom", color=MUTED,
         )  # fmt: skip
     axes.set_xlabel("Bytes asked for, log scale")
     axes.set_title("Growth of memory", pad=5)
