@@ -315,6 +315,24 @@ def test_the_chapters_read_is_found_in_another_view() -> None:
     assert [read.key for read in reads if read.cost.shape == CHAPTER_SHAPE] == ["10,10,20 2:4,3:5,2:4 2,2,3"]
 
 
+def test_the_chapters_read_of_two_machines_is_never_compared_across_them() -> None:
+    frame = table()
+    own = frame[(frame["pattern"] == "whole") & (frame["backend"] == "zarr3-zarrpython")].iloc[[0]].copy()
+    chapter = own.assign(dataset="random", seed=CHAPTER_SEED, pattern=CHAPTER_PATTERN, voxels_asked=8)
+    chapter["shape"] = [CHAPTER_SHAPE]
+    rows = []
+    for machine, times in (("slow", 10.0), ("quick", 1.0)):
+        for chunk_shape, decoded, median_s in (((10, 10, 1), 200, 0.004), ((2, 2, 3), 48, 0.002)):
+            row = chapter.assign(machine=machine, voxels_decoded=decoded, median_s=median_s * times)
+            row = row.assign(ci95_low_s=row["median_s"] * 0.99, ci95_high_s=row["median_s"] * 1.01)
+            row["chunk_shape"] = [chunk_shape]
+            rows.append(row)
+    views = _views(pd.concat(rows, ignore_index=True))
+    assert len(views) == 2
+    found = measured_finding(measured_reads(views), views[0])
+    assert found == "The chunks that decode the fewest voxels were never shown to be slower (1 access pattern)"
+
+
 def test_commands_can_be_pasted_whatever_the_names_are() -> None:
     frame = table().assign(dataset="</script><b>x; rm -rf ~")
     (view,) = _views(frame)

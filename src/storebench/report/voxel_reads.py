@@ -169,9 +169,10 @@ def presets(reads: Sequence[MeasuredRead], view: View | None) -> list[Preset]:
 
 
 def _is_of(read: MeasuredRead, view: View) -> bool:
-    """Tell whether a read is of the view's image, with axes on which the page's script can name any box as a pattern."""
-    axes = "tczyx"[-len(read.cost.shape) :]
-    return (read.row["dataset"], read.cost.shape, read.row["axes"]) == (view.dataset, view.shape, axes)
+    """Tell whether a read is of the view's image, can be measured again by a command, and has axes that the script can name."""
+    row, axes = read.row, "tczyx"[-len(read.cost.shape) :]
+    is_ours = row["backend"] is not None and row["codec"] is not None
+    return is_ours and (row["dataset"], read.cost.shape, row["axes"]) == (view.dataset, view.shape, axes)
 
 
 def _preset(read: MeasuredRead, chunk_shapes: Sequence[Shape]) -> Preset:

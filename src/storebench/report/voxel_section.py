@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
-from storebench.grid import Region, Shape
+from storebench.grid import Region
 from storebench.report.charts import pattern_text, terms_text
 from storebench.report.chunk_shapes import CHAPTER_CUTS, ChunkPicture, chunk_picture, chunk_svg
 from storebench.report.section import FileLink, Story, Studio
@@ -25,6 +26,7 @@ from storebench.report.voxel_reads import (
     presets,
 )
 from storebench.report.voxels import CHAPTER_CHUNKS, CHAPTER_REGION, CHAPTER_SHAPE, ReadCost, read_cost, read_svg
+from storebench.results.settings import PLACE
 from storebench.units import MISSING, bytes_text, count_text, shape_text
 
 
@@ -229,15 +231,11 @@ def measured_finding(reads: Sequence[MeasuredRead], view: View | None) -> str:
     """
     if view is None or not reads:
         return "No read was measured whose voxels the chunk grid can count"
-    first = reads[0].setting
-    by_region: dict[tuple[Shape, Region], list[MeasuredRead]] = {}
+    first = _compared(reads[0])
+    by_region: dict[Region, list[MeasuredRead]] = {}
     for read in reads:
-        if (read.setting.backend, read.setting.codec, read.setting.extras) == (
-            first.backend,
-            first.codec,
-            first.extras,
-        ):
-            by_region.setdefault((read.cost.shape, read.cost.region), []).append(read)
+        if _compared(read) == first:
+            by_region.setdefault(read.cost.region, []).append(read)
     won = compared = 0
     for group in by_region.values():
         least = min(read.cost.decoded for read in group)
@@ -251,6 +249,12 @@ def measured_finding(reads: Sequence[MeasuredRead], view: View | None) -> str:
     if won == compared:
         return f"The chunks that decode the fewest voxels were never shown to be slower ({_patterns(compared)})"
     return f"Fewest voxels decoded is not always quickest: other chunks were faster in {compared - won} of {_patterns(compared)}"
+
+
+def _compared(read: MeasuredRead) -> tuple[Any, ...]:
+    """Return what reads that are compared have in common: image, machine and environment, library and codec."""
+    setting = read.setting
+    return (*(read.row[name] for name in PLACE), setting.backend, setting.codec, setting.extras)
 
 
 def _patterns(n: int) -> str:
