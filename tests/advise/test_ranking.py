@@ -13,6 +13,7 @@ import pytest
 
 from storebench.advise.candidates import candidates_of, costs_of
 from storebench.advise.choosing import answer
+from storebench.advise.flips import Flip
 from storebench.advise.priorities import Priorities, parse_priority, parse_reads, shared_patterns
 from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.scoring import Costs, in_order, read_mix, scores
@@ -361,3 +362,22 @@ def test_the_snippet_of_another_tools_zarr_is_zarr_pythons() -> None:
     assert code is not None
     assert code.startswith("# written with zarr-python; measured was zarr3-tensorstore\n")
     assert "chunks=(32, 32, 32)" in code
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "now", "share", "words"),
+    [
+        ("goal", "read", 1 / 3, 0.33, "reading gets less of the weight than now (33 %)"),
+        ("goal", "read", 1 / 3, 0.34, "reading gets more of the weight than now (33 %)"),
+        ("goal", "read", 1 / 3, 0.32, "reading gets less than 33 % of the weight (now 33 %)"),
+        ("goal", "size", 0.25, 0.26, "size gets more than 25 % of the weight (now 25 %)"),
+        ("goal", "files", 0.0, 0.01, "the number of files gets any weight"),
+        ("pattern", "plane_xz", 1 / 3, 0.33, "fewer of the reads are XZ planes than now (33 %)"),
+        ("pattern", "plane_xz", 0.5, 0.51, "more than 50 % of the reads are XZ planes"),
+    ],
+)
+def test_a_flip_that_is_near_names_no_bound_beyond_what_is_now(
+    kind: str, name: str, now: float, share: float, words: str
+) -> None:
+    flip = Flip(kind=kind, name=name, now=now, share=share, then=1, is_equal_now=False)
+    assert flip.condition == words

@@ -14,6 +14,7 @@ from storebench.advise.scoring import Costs, Numbers, read_mix
 from storebench.advise.words import patterns_text
 
 _SHARES: Final = np.arange(101) / 100
+_STEP: Final = 0.01 - 1e-9
 _DOING: Final[Mapping[str, str]] = {
     "write": "writing",
     "read": "reading",
@@ -51,14 +52,23 @@ class Flip:
     def condition(self) -> str:
         """When it changes, as the end of "if …"."""
         more = self.share > self.now
-        # at the whole percent it has changed, so the bound is the one before
-        bound = f"{self.share - 0.01 if more else self.share + 0.01:.0%}".replace("%", " %")
-        if self.kind == "pattern":
-            return f"{'more' if more else 'fewer'} than {bound} of the reads are {patterns_text(self.name)}"
-        if bound == "0 %" and more:
-            return f"{_DOING[self.name]} gets any weight"
         now = f"{self.now:.0%}".replace("%", " %")
-        return f"{_DOING[self.name]} gets {'more' if more else 'less'} than {bound} of the weight (now {now})"
+        # at the whole percent it has changed, so the bound is the one before; where that is beyond what it is now, now
+        bound = f"{self.share - 0.01 if more else self.share + 0.01:.0%}".replace("%", " %")
+        is_near = abs(self.share - self.now) < _STEP
+        if self.kind == "pattern":
+            how_many, what = "more" if more else "fewer", patterns_text(self.name)
+            return (
+                f"{how_many} of the reads are {what} than now ({now})"
+                if is_near
+                else f"{how_many} than {bound} of the reads are {what}"
+            )
+        doing, how_much = _DOING[self.name], "more" if more else "less"
+        if is_near:
+            return f"{doing} gets {how_much} of the weight than now ({now})"
+        if bound == "0 %" and more:
+            return f"{doing} gets any weight"
+        return f"{doing} gets {how_much} than {bound} of the weight (now {now})"
 
 
 def flips(costs: Costs, priorities: Priorities, equals: Sequence[int]) -> list[Flip]:
