@@ -381,3 +381,13 @@ def test_a_flip_that_is_near_names_no_bound_beyond_what_is_now(
 ) -> None:
     flip = Flip(kind=kind, name=name, now=now, share=share, then=1, is_equal_now=False)
     assert flip.condition == words
+
+
+@pytest.mark.parametrize(
+    ("backend", "codec"), [(None, None), ("zarr3-zarrpython", "zstd-3")], ids=["codec not known", "the default's codec"]
+)
+def test_another_tools_case_is_no_default_however_it_is_called(backend: str | None, codec: str | None) -> None:
+    facts = {"backend": backend, "case_id": "test_write[chunks]", "engine": "pytest-benchmark"}
+    found = answer([*_rows("zstd-9", 1.0, {"whole": 1.0}, **facts), *_rows(codec, 2.0, {"whole": 2.0}, **facts)])
+    assert isinstance(found, Answer)
+    assert {baseline.kind: baseline.candidate for baseline in found.baselines}["default"] is None

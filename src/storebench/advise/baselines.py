@@ -103,9 +103,10 @@ def _default(first: Candidate, candidates: Sequence[Candidate], priorities: Prio
 
 
 def is_left_to_library(candidate: Candidate) -> bool:
-    """Tell whether chunks were left to the library: then the case's id names none."""
-    ids = [row["case_id"] for row in candidate.rows]
-    return any(case_id and not any(part.startswith("chunks-") for part in case_id.split("/")) for case_id in ids)
+    """Tell whether chunks were left to the library: then the case's id names none. Of another tool's names nothing is known."""
+    ids = [(row["case_id"] or "").split("/") for row in candidate.rows]
+    own = [parts for parts in ids if len(parts) > 2 and parts[1] == candidate.backend]  # <operation>/<backend>/…
+    return any(not any(part.startswith("chunks-") for part in parts) for parts in own)
 
 
 def _file(
