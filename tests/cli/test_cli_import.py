@@ -75,6 +75,24 @@ def test_one_bad_file_of_two_writes_none(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize("replace", [(), ("--replace",)], ids=["", "replace"])
+def test_two_files_for_one_place_write_none(run: Run, tmp_path: Path, replace: tuple[str, ...]) -> None:
+    other = tmp_path / "elsewhere" / Path(SMALL).name
+    other.parent.mkdir()
+    data = json.loads(Path(SMALL).read_text())
+    data["benchmarks"] = data["benchmarks"][:1]
+    other.write_text(json.dumps(data))
+    done = run("import", SMALL, str(other), *replace)
+    assert (done.exit_code, "two of the files would become" in words(done.stderr)) == (2, True), done.stderr
+    assert not (tmp_path / "results").exists()
+    twin = tmp_path / "twin.json"
+    twin.write_bytes(Path(SMALL).read_bytes())
+    done = run("import", SMALL, str(twin), *replace)
+    assert (done.exit_code, "have the same content" in words(done.stderr)) == (2, True), done.stderr
+    assert not (tmp_path / "results").exists()
+    assert run("import", SMALL, SMALL).exit_code == 0, "the same file twice is one"
+
+
 def test_another_import_is_not_overwritten_without_saying_so(run: Run) -> None:
     assert run("import", SMALL).exit_code == 0
     refused = run("import", SMALL, *SET)

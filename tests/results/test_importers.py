@@ -49,6 +49,14 @@ def known(row: Any) -> dict[str, Any]:
     return {name: value for name, value in dict(row).items() if isinstance(value, tuple) or not pd.isna(value)}
 
 
+def test_numbers_that_no_machine_can_hold_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    def huge(data: dict[str, Any]) -> None:
+        data["benchmarks"][0]["stats"]["data"] = [10**400]
+
+    with pytest.raises(ResultsError, match="no complete file of pytest-benchmark: OverflowError"):
+        read_file(edited(tmp_path, huge))
+
+
 def test_every_column_is_somebodys_to_fill() -> None:
     assert sorted((*OWN, *SAID)) == sorted(COLUMNS)
     assert set(EDGES.values()) < set(SAID)

@@ -83,12 +83,12 @@ def import_command(
     journal keeps apart what was set by hand. docs/import.md says what is
     recognised.
     """
-    from storebench.results.importers import keep, parse_given, read_file
+    from storebench.results.importers import keep_all, parse_given, read_file
 
     given = parse_given(texts)
     _require_backend(given)
     found = [read_file(path, kind=kind, given=given, machine=machine) for path in files]
-    kept = [keep(one.imported, folder, replace=replace) for one in found]
+    kept = keep_all([one.imported for one in found], folder, replace=replace)
     facts = [_facts(one, *where) for one, where in zip(found, kept, strict=True)]
     if json:
         output.json({"kind": "storebench-import", "results": str(folder), "files": facts})

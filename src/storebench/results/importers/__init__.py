@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from storebench.results.importers._source import Read
 from storebench.results.importers._values import parse_given
 from storebench.results.machines import machine_name
 
-__all__ = ["IMPORTERS", "Importer", "ReadFile", "keep", "parse_given", "read_file"]
+__all__ = ["IMPORTERS", "Importer", "ReadFile", "keep", "keep_all", "parse_given", "read_file"]
 
 _UNKNOWN_MACHINE: Final = "unknown-machine"
 
@@ -89,7 +89,7 @@ def read_file(
         found = IMPORTERS[importer_name].read(path, data)
     except ResultsError as error:
         raise ResultsError(f"{path} cannot be imported from {importer_name}: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise ResultsError(
             f"{path} is no complete file of {importer_name}: {type(error).__name__} {error}; write it again with the tool"
         ) from error
@@ -175,7 +175,40 @@ def keep(imported: Imported, folder: Path, *, replace: bool = False) -> tuple[Pa
         If other results are there: an import that is not to be replaced, or something else; or the same file under another
         name.
     """
-    target = folder / (imported.machine_name or _UNKNOWN_MACHINE) / f"{_name_of(imported)}.jsonl"
+    return keep_all([imported], folder, replace=replace)[0]
+
+
+def keep_all(imports: Sequence[Imported], folder: Path, *, replace: bool = False) -> list[tuple[Path, bool]]:
+    """Write several imported files into a results folder as `keep` does: where one of them cannot be, none is."""
+    _require_apart(imports, folder)
+    kept = [_place(imported, folder, replace=replace) for imported in imports]
+    for imported, (target, is_new) in zip(imports, kept, strict=True):
+        if is_new:
+            write_imported(target, imported)
+    return kept
+
+
+def _require_apart(imports: Sequence[Imported], folder: Path) -> None:
+    """Refuse two files for one place, and one content from two files."""
+    by_target: dict[Path, Imported] = {}
+    by_id: dict[str, Path] = {}
+    for imported in imports:
+        target = _target(imported, folder)
+        if by_target.setdefault(target, imported) != imported:
+            raise UsageError(
+                f"two of the files would become {target}; rename one, or import it into another folder with -o"
+            )
+        if by_id.setdefault(imported.id, target) != target:
+            raise UsageError(f"{by_id[imported.id].stem} and {target.stem} have the same content: leave one out")
+
+
+def _target(imported: Imported, folder: Path) -> Path:
+    return folder / (imported.machine_name or _UNKNOWN_MACHINE) / f"{_name_of(imported)}.jsonl"
+
+
+def _place(imported: Imported, folder: Path, *, replace: bool) -> tuple[Path, bool]:
+    """Return where an imported file goes, and whether it has to be written; raises as `keep`."""
+    target = _target(imported, folder)
     if target.with_suffix(".json").exists():
         raise UsageError(f"{target.with_suffix('.json')} belongs to other results; import into another folder with -o")
     if target.exists():
@@ -191,7 +224,6 @@ def keep(imported: Imported, folder: Path, *, replace: bool = False) -> tuple[Pa
     twin = _twin(imported, folder, target)
     if twin is not None:
         raise UsageError(f"{twin} was made of the same file: its rows would be there twice. Remove it first")
-    write_imported(target, imported)
     return target, True
 
 
