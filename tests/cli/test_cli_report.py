@@ -57,6 +57,15 @@ def test_two_runs_in_one_folder_are_compared_unasked_and_one_is_not(run: Run, tm
     assert "changes.html" not in (tmp_path / "single" / "index.html").read_text()
 
 
+def test_why_nothing_is_compared_ends_with_one_full_stop(run: Run, newer: str, tmp_path: Path) -> None:
+    plant(tmp_path / "other", [Planted(commit=commit_name(1), machine="lab-9", keep=_few)])
+    done = run("report", newer, "--against", str(tmp_path / "other"))
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stdout.split())
+    assert "Nothing is compared: the older results are of lab-9" in said
+    assert "slower at everything. Its figures" in said
+
+
 def test_markdown_goes_to_stdout_and_writes_nothing(run: Run, older: str, newer: str, tmp_path: Path) -> None:
     done = run("report", newer, "--format", "markdown", "--title", "My image")
     assert done.exit_code == 0, done.output

@@ -11,13 +11,14 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from storebench.records import DatasetRecord, FileForm
 from storebench.report.changes import Changes, ResultSet, find_changes
 from storebench.report.markdown import changes_markdown, summary_markdown
 from storebench.report.markdown.text import code, escaped
 from storebench.results.frame import tidy_frame
 
 from ._histories import Planted, commit_name, plant
-from ._tables import ENVIRONMENT, rows, table
+from ._tables import ENVIRONMENT, SHAPE, rows, table
 
 ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
 NAMES = (
@@ -115,6 +116,28 @@ def test_the_winner_is_the_same_in_sentence_ranking_and_code() -> None:
         assert f"**Store as Zarr 3 with zarr-python, chunks 32x32x32, {words}.**" in text
         assert _cells(text)[1][0] == f"≈ zarr3-zarrpython 32x32x32 {codec}"
         assert ("zstd" in text.partition("```python")[2].partition("```")[0].lower()) == (codec == "zstd-3")
+
+
+def test_the_file_as_it_is_is_among_what_it_stands_beside() -> None:
+    frame = table().assign(seed=None)
+    form = FileForm(backend="zarr3-zarrpython", codec="zstd-3", chunk_shape=(16, 16, 16))
+    record = DatasetRecord(
+        name="ct",
+        shape=SHAPE,
+        dtype="uint16",
+        axes="zyx",
+        seed=None,
+        axes_assumed=False,
+        source="a file",
+        sha256="0" * 64,
+        bits_used=12,
+        entropy_bits=7.0,
+        autocorrelation=(0.9, 0.9, 0.9),
+        file_form=form,
+    )
+    text = summary_markdown(frame, ENVIRONMENTS, datasets=[record])
+    assert "- beside The file as it is (zarr3-zarrpython 16x16x16 zstd-3): " in text
+    assert "The file as it is" not in summary_markdown(frame, ENVIRONMENTS)
 
 
 def test_priorities_change_the_answer() -> None:

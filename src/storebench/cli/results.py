@@ -127,7 +127,7 @@ def _say_written(
         return
     output.paragraph(f"Report of {count_text(n_rows)} rows: {files[0]}")
     if changed:
-        output.paragraph(f"What changed: {changed[0]}. {told}.")
+        output.paragraph(f"What changed: {changed[0]}. {(told or '').removesuffix('.')}.")
     output.paragraph(
         f"Its figures lie beside it in {count_text(len(files) - (2 if changed else 1))} files (SVG, PNG, PDF). "
         "Open it in a browser; it needs no network."
@@ -252,7 +252,14 @@ def _say_summary(
     from storebench.report.markdown import summary_markdown
 
     frame, journal = load(output, results)
-    text = summary_markdown(frame, journal.environments, title=title, weights=weights, reads=reads)
+    text = summary_markdown(
+        frame,
+        journal.environments,
+        datasets=journal.datasets.values(),
+        title=title,
+        weights=weights,
+        reads=reads,
+    )
     output.say(text.rstrip("\n"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ from storebench.advise.ranking import Answer, Unranked
 from storebench.advise.sureness import N_DRAWS, RULE, Decision
 from storebench.advise.words import listed, pattern_text
 from storebench.errors import unknown_name
-from storebench.records import FileForm
+from storebench.records import DatasetRecord, FileForm
 from storebench.report.answer_data import script_data
+from storebench.report.sliders import Slider, goal_sliders, pattern_sliders
 from storebench.report.views import View
 from storebench.results.intervals import Interval
 from storebench.units import (
@@ -29,14 +30,6 @@ from storebench.units import (
 )
 
 N_TOP: Final = 5
-_GOAL_LABELS: Final[Mapping[str, str]] = {
-    "size": "Small size",
-    "write": "Fast write",
-    "read": "Fast reads",
-    "files": "Few files",
-}
-_SLIDER_MIDDLE: Final = 60
-"""Where the slider of the largest weight stands, of twice as much: divisible by many, so that usual weights stay whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,29 +62,6 @@ class FigureRow:
     place: int = -1
     command: str = ""
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slider:
-    """One weight that a reader can change.
-
-    Attributes
-    ----------
-    name, label : str
-        Of the goal or the access pattern.
-    value : int
-        Where it stands, 0 to 120.
-    share : str
-        Of all weights of its kind, as text.
-    note : str
-        What to know before it is moved.
-    """
-
-    name: str
-    label: str
-    value: int
-    share: str
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +133,7 @@ def answers(
     *,
     weights: Mapping[str, float] | None = None,
     reads: Mapping[str, float] | None = None,
-    forms: Mapping[tuple[Any, ...], FileForm] | None = None,
+    datasets: Iterable[DatasetRecord] = (),
 ) -> list[Answer | Unranked]:
     """Return the answer of each view.
 
@@ -173,8 +143,8 @@ def answers(
         One image on one machine each.
     weights, reads : mapping of str to float, optional
         Priorities, as `advise.choosing.answer` takes them.
-    forms : mapping of tuple to FileForm, optional
-        By `DatasetRecord.key`: how the user's own file stores it.
+    datasets : iterable of DatasetRecord
+        Of images that are files they know how these store them.
 
     Raises
     ------
@@ -185,12 +155,13 @@ def answers(
     for name in reads or {}:
         if name not in known:
             raise unknown_name("access pattern in these results", name, sorted(known))
+    forms: dict[tuple[Any, ...], FileForm | None] = {record.key: record.file_form for record in datasets}
     return [
         answer(
             [row for setting in view.settings for row in (setting.write, *setting.reads.values()) if row is not None],
             weights=weights,
             reads=reads,
-            as_file=(forms or {}).get((view.dataset, view.shape, view.dtype, None)),
+            as_file=forms.get((view.dataset, view.shape, view.dtype, None)),
             surroundings=view.records,
         )
         for view in views
@@ -205,8 +176,8 @@ def panel(found: Answer) -> Panel:
     return Panel(
         answer=found,
         rows=[_first_row(found), *(_baseline_row(baseline, found) for baseline in found.baselines)],
-        goals=_sliders(found.priorities.goals, _GOAL_LABELS),
-        patterns=_pattern_sliders(found),
+        goals=goal_sliders(found),
+        patterns=pattern_sliders(found),
         weighed=_weighed(found),
         top=[_top_row(found, index) for index in range(min(N_TOP, len(found.ranked)))],
         decisions=[(decision, _share_text(decision.share)) for decision in found.decisions],
@@ -256,36 +227,6 @@ def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
 
 def _times(interval: Interval | None) -> str:
     return MISSING if interval is None else times_text(interval.median)
-
-
-def _sliders(weights: Mapping[str, float], labels: Mapping[str, str]) -> list[Slider]:
-    largest, total = max(weights.values(), default=0.0) or 1.0, sum(weights.values()) or 1.0
-    return [
-        Slider(
-            name=name,
-            label=labels[name],
-            value=round(weight / largest * _SLIDER_MIDDLE),
-            share=f"{weight / total * 100:.0f} %",
-        )
-        for name, weight in weights.items()
-    ]
-
-
-def _pattern_sliders(found: Answer) -> list[Slider]:
-    able = [candidate for candidate in found.candidates if candidate.why_not_ranked is None]
-    weights = found.priorities.reads
-    made = _sliders(weights, {name: pattern_text(name) for name in weights})
-    counts = {name: sum(candidate.read_s(name) is not None for candidate in able) for name in weights}
-    return [
-        Slider(
-            name=slider.name,
-            label=slider.label,
-            value=slider.value,
-            share=slider.share,
-            note="" if counts[slider.name] == len(able) else f"{counts[slider.name]} of {len(able)} settings",
-        )
-        for slider in made
-    ]
 
 
 def _weighed(found: Answer) -> str:

@@ -27,6 +27,7 @@ from storebench.report.style import house_style
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
 from storebench.report.voxel_section import make_voxels
+from storebench.results.files import write_atomically
 from storebench.results.imported import Imported
 from storebench.units import count_text
 
@@ -110,8 +111,7 @@ def build_report(
     press = press or Press()
     studio = Studio(Path(output_dir) / "figures", press)
     datasets = list(datasets)
-    forms = {record.key: record.file_form for record in datasets if record.file_form is not None}
-    found = answers(views, weights=weights, reads=reads, forms=forms)
+    found = answers(views, weights=weights, reads=reads, datasets=datasets)
     first = found[0] if found and isinstance(found[0], Answer) else None
     story = Story(views=views, records=records, crops=tuple(crops), answer=first)
     with house_style():
@@ -133,7 +133,7 @@ def build_report(
         voxels=voxels,
     )
     index = Path(output_dir) / "index.html"
-    index.write_text(page, encoding="utf-8")
+    write_atomically(index, page)
     press.finish()
     return ReportFiles(index=index, figures=tuple(studio.files))
 

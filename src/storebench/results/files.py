@@ -21,8 +21,8 @@ def write_atomically(target: Path, content: str | bytes) -> None:
             part.close()
             path.chmod(0o644)  # temporary files are private, results are for everyone
             path.replace(target)
-        except OSError:
-            path.unlink()
+        except BaseException:  # Ctrl-C too leaves nothing behind
+            path.unlink(missing_ok=True)
             raise
 
 

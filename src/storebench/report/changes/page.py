@@ -15,6 +15,7 @@ from storebench.report.page import static_text, templates
 from storebench.report.press import Press
 from storebench.report.section import Section, Studio
 from storebench.report.style import house_style
+from storebench.results.files import write_atomically
 from storebench.units import count_text
 
 PAGE: Final = "changes.html"
@@ -54,7 +55,7 @@ def build_changes(changes: Changes, output_dir: Path, *, press: Press | None = N
         forests = list(forest.make(changes, studio))
         trends = list(history.make(changes, studio))
     page = Path(output_dir) / PAGE
-    page.write_text(_page_text(changes, forests, trends), encoding="utf-8")
+    write_atomically(page, _page_text(changes, forests, trends))
     return ChangesFiles(page=page, figures=tuple(studio.files))
 
 

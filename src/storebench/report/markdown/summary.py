@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from storebench.advise.ranking import Answer, Ranked
 from storebench.advise.words import pattern_text
 from storebench.analysis import verdict
-from storebench.records import Environment
+from storebench.records import DatasetRecord, Environment
 from storebench.report.answer import answers
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
 from storebench.report.provenance import headline_facts
@@ -31,6 +31,7 @@ def summary_markdown(
     frame: pd.DataFrame,
     environments: Mapping[str, Environment],
     *,
+    datasets: Iterable[DatasetRecord] = (),
     title: str | None = None,
     weights: Mapping[str, float] | None = None,
     reads: Mapping[str, float] | None = None,
@@ -43,6 +44,8 @@ def summary_markdown(
         The tidy table.
     environments : mapping of str to Environment
         By environment id.
+    datasets : iterable of DatasetRecord
+        Of images that are files they know how these store them.
     title : str, optional
         Heading; without it the dataset's name makes one.
     weights, reads : mapping of str to float, optional
@@ -59,7 +62,7 @@ def summary_markdown(
     view = views[0] if views else None
     heading = title or f"{(view.dataset if view else None) or 'Results'}: how to store it"
     lines = [f"## {escaped(heading, LONGEST_NAME)}", "", escaped(" · ".join(headline_facts(views, records))), ""]
-    found = next(iter(answers(views, weights=weights, reads=reads)), None)
+    found = next(iter(answers(views, weights=weights, reads=reads, datasets=datasets)), None)
     if isinstance(found, Answer):
         lines += [*_answer(found), *_snippet(found), *_leading(found)]
     else:
