@@ -100,6 +100,11 @@ def test_a_hole_elsewhere_is_no_likeness() -> None:
     source[3, 4] = np.nan
     with pytest.raises(VerificationError, match="not finite"):
         fidelity_of(np.nan_to_num(source), source)
+    source[3, 4] = np.inf
+    other = source.copy()
+    other[3, 4] = -np.inf
+    with pytest.raises(VerificationError, match="not finite"):
+        fidelity_of(other, source)
 
 
 def _noise(voxels: NDArray) -> NDArray:

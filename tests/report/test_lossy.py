@@ -211,9 +211,10 @@ def test_a_volumes_levels_add_a_seventh(tmp_path: Path) -> None:
     assert not _Section((tmp_path / "index.html").read_text(), "lossy").there
 
 
-def test_crops_of_other_voxels_are_not_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"sha256": "b" * 64}, {"start": (1, 1)}], ids=["voxels", "place"])
+def test_crops_of_other_voxels_are_not_compared(other: dict[str, Any], tmp_path: Path) -> None:
     first, *others = _crops()
-    page = _report(tmp_path, _rows(), [first, *(replace(crop, sha256="b" * 64) for crop in others)])
+    page = _report(tmp_path, _rows(), [first, *(replace(crop, **other) for crop in others)])
     assert not _Section(page, "lossy").there
     assert _Section(page, "rates").there
 

@@ -65,8 +65,9 @@ def fidelity_of(found: NDArray, source: NDArray) -> Fidelity:
     if np.array_equal(found, source, equal_nan=source.dtype.kind in "fc"):
         return EXACT
     finite = np.isfinite(source)
-    if not np.array_equal(finite, np.isfinite(found)):
-        raise VerificationError("voxels that are not finite lie elsewhere than in the source")
+    same_places = np.array_equal(finite, np.isfinite(found))
+    if not same_places or not np.array_equal(found[~finite], source[~finite], equal_nan=True):
+        raise VerificationError("voxels that are not finite lie elsewhere than in the source, or are others")
     largest, mean_square = _differences(found, source, finite)
     rmse = math.sqrt(mean_square)
     spread = math.sqrt(_variance(source, finite))

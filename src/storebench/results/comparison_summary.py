@@ -49,7 +49,7 @@ def _by_operation_and_format(rows: Sequence[_Row]) -> list[dict[str, Any]]:
             "a_shown": sum(row["verdict"] == "slower" for row in members),
             "b_shown": sum(row["verdict"] == "faster" for row in members),
         }
-        for (operation, format_name), members in sorted(groups.items(), key=str)
+        for (operation, format_name), members in sorted(groups.items(), key=lambda item: str(item[0]))
     ]
 
 

@@ -120,7 +120,7 @@ def _losses(view: View, crops: Sequence[Crop]) -> Losses:
     decoded = {
         (crop.backend, crop.codec, crop.chunk_shape, crop.shard_shape): crop
         for crop in crops
-        if original is not None and crop.sha256 == original.sha256 and crop.dataset_key == original.dataset_key
+        if original is not None and _is_the_same_part(crop, original)
     }
     stores: dict[tuple[Any, ...], Store] = {}
     for row in view.records:
@@ -136,6 +136,12 @@ def _losses(view: View, crops: Sequence[Crop]) -> Losses:
         lossless=sorted(lossless, key=lambda store: (-store.ratio, store.backend, store.codec)),
         original=original,
     )
+
+
+def _is_the_same_part(crop: Crop, original: Crop) -> bool:
+    """Tell whether two crops are of one place in the same voxels: another version of storebench may have kept another part."""
+    names = ("dataset_key", "sha256", "start", "extent")
+    return all(getattr(crop, name) == getattr(original, name) for name in names)
 
 
 def _is_known(row: Record) -> bool:

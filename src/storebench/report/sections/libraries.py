@@ -213,7 +213,7 @@ def _table(pairs: Sequence[Pair]) -> Table:
         rows += [_table_row(pair, "All cases", "", tally(pair.matches))]
         rows += [_table_row(pair, task, family, tally(found)) for (task, family), found in sorted(groups.items())]
     return Table(
-        caption="Matched cases; in brackets those where the intervals are apart. Ratio: time of the second ÷ time of the first",
+        caption="Matched cases; in brackets those where it is shown. Ratio: time of the second ÷ time of the first",
         columns=["Pair", "Task", "Codecs", "Cases", "Median ratio", "First faster", "Second faster"],
         rows=rows,
     )
