@@ -65,7 +65,8 @@
       }
       return tr;
     }));
-    if (!ranked[0]) return say("status", "No setting has all that these weights need.");
+    const none = "No setting has all that these weights need.";
+    if (!ranked[0]) return ["title", "status", "standing", "snippet"].forEach((name, i) => say(name, i < 2 ? none : ""));
     const [i, , first] = ranked[0];
     const row = rows[i];
     say("status", `First of ${ranked.length}: ${called(row, 0)}`);
