@@ -167,7 +167,7 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     """
     frame = frame[_OF_VERDICTS]
     ok = frame[frame["status"] == "ok"]
-    ranked = ok[ok["codec"].map(_is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
+    ranked = ok[ok["codec"].map(is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
     findings: list[Verdict] = []
     places = place_texts(frame)
     for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):
@@ -294,7 +294,8 @@ def _shapes(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(shape_text(shape) for shape in rows["chunk_shape"]))
 
 
-def _is_lossless(codec: str) -> bool:
+def is_lossless(codec: str) -> bool:
+    """Tell whether a codec is known to give back every voxel to the bit."""
     try:
         return parse_codec(codec).lossless
     except UnknownNameError:

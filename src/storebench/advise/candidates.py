@@ -14,13 +14,12 @@ from storebench.analysis import BASELINE
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
-from storebench.results.settings import SETTING, backend_text
+from storebench.results.settings import SETTING, backend_text, extras_of
 from storebench.units import shape_text
 
 Record = Mapping[str, Any]
 """One row of the tidy table as plain values; what was not measured is None."""
 
-_USUAL: Final = (("n_levels", "levels", 1), ("stack_axis", "axis", 0), ("store", "store", "local"))
 _DIGITS: Final = 6
 """Significant digits of a cost that is ranked: a millionth of a time says nothing, and the page carries the very same numbers."""
 
@@ -159,10 +158,7 @@ def _candidate(rows: Sequence[Record]) -> Candidate:
         codec=first["codec"],
         chunk_shape=first["chunk_shape"],
         shard_shape=first["shard_shape"],
-        extras=(
-            *(f"{word} {first[name]}" for name, word, usual in _USUAL if first[name] not in (None, usual)),
-            *([f"threads {first['threads']}"] if first["threads"] is not None else []),
-        ),
+        extras=extras_of(first),
         asked=first,
         write=next((row for row in rows if row["operation"] == "write"), None),
         reads={row["pattern"] or "whole": row for row in rows if row["operation"] == "read"},

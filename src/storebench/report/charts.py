@@ -6,9 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from storebench.advise.words import pattern_text
 from storebench.report.style import SERIES
 from storebench.report.views import View
 from storebench.units import shape_text
+
+__all__ = [
+    "MOST_PATTERNS",
+    "CodecFamilies",
+    "codec_families",
+    "codec_family",
+    "pattern_text",
+    "read_text",
+    "terms_text",
+    "view_text",
+]
 
 MOST_PATTERNS = 8
 
@@ -51,13 +63,6 @@ def codec_family(codec: str) -> str:
     """Return a codec's name without level and shuffle: what shares a colour and a marker."""
     base = codec.removesuffix("+crc32c").split("-")
     return "-".join(base[:2]) if base[0] in ("blosc", "jp2") else base[0]
-
-
-def pattern_text(pattern: str) -> str:
-    """Write an access pattern's name for people: "plane_xz" as "XZ plane"."""
-    if pattern.startswith("plane_"):
-        return f"{pattern.removeprefix('plane_').upper()} plane"
-    return pattern.replace("_", " ")
 
 
 def read_text(pattern: str) -> str:

@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from storebench.analysis import BASELINE, leading_places, place_texts, summarise_settings
-from storebench.codecs import parse_codec
-from storebench.errors import UnknownNameError
+from storebench.analysis import BASELINE, is_lossless, leading_places, place_texts, summarise_settings
 from storebench.grid import Shape
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.results.frame import tidy_frame
-from storebench.results.settings import SETTING, backend_text, says_task
+from storebench.results.settings import SETTING, backend_text, extras_of, says_task
 from storebench.units import shape_text
 
 if TYPE_CHECKING:
@@ -157,7 +155,7 @@ class Setting:
         """What stands beside the ranking, as in the verdicts: "baseline" or "lossy"; empty for all others."""
         if self.backend == BASELINE:
             return "baseline"
-        return "" if _is_lossless(self.codec) else "lossy"
+        return "" if is_lossless(self.codec) else "lossy"
 
     def fact(self, name: str) -> Any:
         """Return a fact of the store (size, files, ratio) from the write, else from any read."""
@@ -295,21 +293,3 @@ def _settings(rows: Iterable[Record], means: Mapping[tuple[Any, ...], float | No
             )
         )
     return settings
-
-
-def extras_of(row: Record) -> tuple[str, ...]:
-    """Return what sets a row apart beside backend, layout and codec, where it is not the usual."""
-    usual = (
-        ("n_levels", "levels", 1),
-        ("stack_axis", "axis", 0),
-        ("store", "store", "local"),
-        ("threads", "threads", None),
-    )
-    return tuple(f"{word} {row[name]}" for name, word, default in usual if row[name] not in (None, default))
-
-
-def _is_lossless(codec: str) -> bool:
-    try:
-        return parse_codec(codec).lossless
-    except UnknownNameError:
-        return False

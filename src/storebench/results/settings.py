@@ -20,6 +20,10 @@ TASK: Final = ["operation", "pattern", "cache", "durability"]
 COMPARABLE: Final = [*TASK, "threads"]
 """What two settings must have in common for their times to say which is faster."""
 
+_EXTRAS: Final = (
+    ("n_levels", "levels", 1), ("stack_axis", "axis", 0), ("store", "store", "local"), ("threads", "threads", None),
+)  # fmt: skip
+"""Column, what a reader calls it, and the usual value."""
 _SIZES: Final = {"ratio": "compression_ratio", "stored_bytes": "stored_bytes", "n_files": "n_files"}
 
 
@@ -48,6 +52,11 @@ def backend_text(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
     if not pd.isna(row["backend"]):
         return str(row["backend"])
     return "-".join(str(row[name]) for name in ("format", "library") if not pd.isna(row[name])) or "?"
+
+
+def extras_of(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return what sets a setting apart beside backend, layout and codec, where it is not the usual, as in "levels 3"."""
+    return tuple(f"{word} {row[name]}" for name, word, usual in _EXTRAS if row[name] not in (None, usual))
 
 
 def require_one_place(frame: pd.DataFrame) -> None:

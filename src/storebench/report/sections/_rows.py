@@ -9,8 +9,8 @@ from typing import Any, Final
 from storebench.analysis import span
 from storebench.report.charts import pattern_text
 from storebench.report.section import Story
-from storebench.report.views import Record, Setting, extras_of
-from storebench.results.settings import PLACE, SETTING, TASK, backend_text
+from storebench.report.views import Record, Setting
+from storebench.results.settings import PLACE, SETTING, TASK, backend_text, extras_of
 from storebench.units import count_text, shape_text
 
 MOST_TABLE_ROWS: Final = 60
