@@ -8,9 +8,15 @@ import statistics
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import Result
+
+from storebench.cli.quick import _of_this_run
+from storebench.results.columns import COLUMNS
+from storebench.results.frame import load_results, tidy_frame
 
 Run = Callable[..., Result]
 
@@ -91,6 +97,18 @@ def test_two_files_for_one_place_write_none(run: Run, tmp_path: Path, replace: t
     assert (done.exit_code, "have the same content" in words(done.stderr)) == (2, True), done.stderr
     assert not (tmp_path / "results").exists()
     assert run("import", SMALL, SMALL).exit_code == 0, "the same file twice is one"
+
+
+def test_quick_picks_its_own_rows_from_beside_imported_ones(run: Run, tmp_path: Path) -> None:
+    run("import", SMALL)
+    frame = load_results(tmp_path / "results")
+    assert frame["shape"].isna().all()
+    image = SimpleNamespace(name="ct", dtype=np.dtype("uint16"), shape=(8, 8))
+    plan = SimpleNamespace(workspace=SimpleNamespace(machine="here"), environment=SimpleNamespace(id="e1"))
+    own = {"dataset": "ct", "machine": "here", "environment_id": "e1", "dtype": "uint16", "shape": (8, 8)}
+    both = tidy_frame([*frame.to_dict("records"), dict.fromkeys(COLUMNS) | own])
+    for table, n_own in ((frame, 0), (both, 1)):
+        assert len(_of_this_run(table, plan, image)) == n_own
 
 
 def test_another_import_is_not_overwritten_without_saying_so(run: Run) -> None:

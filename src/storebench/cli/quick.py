@@ -182,7 +182,7 @@ def _say_next(output: Output, plan: Plan, reports: Path, file: str | None) -> No
 def _of_this_run(frame: pd.DataFrame, plan: Plan, image: Image) -> pd.DataFrame:
     same = (frame["dataset"] == image.name) & (frame["machine"] == plan.workspace.machine)
     same &= (frame["environment_id"] == plan.environment.id) & (frame["dtype"] == image.dtype.name)
-    same &= frame["shape"].map(lambda shape: tuple(shape) == image.shape)
+    same &= frame["shape"].map(lambda shape: shape is not None and tuple(shape) == image.shape).astype(bool)
     return frame[same]
 
 
