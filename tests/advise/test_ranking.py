@@ -391,3 +391,14 @@ def test_another_tools_case_is_no_default_however_it_is_called(backend: str | No
     found = answer([*_rows("zstd-9", 1.0, {"whole": 1.0}, **facts), *_rows(codec, 2.0, {"whole": 2.0}, **facts)])
     assert isinstance(found, Answer)
     assert {baseline.kind: baseline.candidate for baseline in found.baselines}["default"] is None
+
+
+def test_the_command_of_a_baseline_measures_the_same_image_in_the_same_way() -> None:
+    rows = _rows("zstd-9", 1.0, {"whole": 1.0}, seed=7, n_levels=3, threads=2)
+    found = answer(rows)
+    assert isinstance(found, Answer)
+    command = next(baseline.command for baseline in found.baselines if baseline.kind == "uncompressed")
+    assert command == (
+        "storebench measure mine --shape 64,64,64 --dtype uint16 --seed 7 --backend zarr3-zarrpython --chunks 32,32,32 "
+        "--levels 3 --threads 2 --codec none --operation write"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from storebench.codecs import DEFAULT_CODECS
 from storebench.grid import Shape
 from storebench.records import FileForm
 from storebench.results.intervals import MIN_FOR_INTERVAL, Interval, percentiles
+
+_OPTIONS: Final = (("--levels", "n_levels", 1), ("--stack-axis", "stack_axis", 0), ("--threads", "threads", None))
+"""What a command that measures a setting has to say where it is not the usual: option, column, the usual value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +181,13 @@ def _measure(first: Candidate, *, codec: str, keeps_layout: bool) -> str | None:
     words = ["storebench", "measure", asked["dataset"]]
     if asked["seed"] is not None and asked["shape"] and asked["dtype"]:
         words += ["--shape", _extents(asked["shape"]), "--dtype", asked["dtype"]]
+        words += ["--seed", str(asked["seed"])] if asked["seed"] else []
     words += ["--backend", first.backend]
     if keeps_layout and first.chunk_shape:
         words += ["--chunks", _extents(first.chunk_shape)]
         words += ["--shards", _extents(first.shard_shape)] if first.shard_shape else []
+    for option, name, usual in _OPTIONS:
+        words += [option, str(asked[name])] if asked[name] not in (None, usual) else []
     return shlex.join([*words, "--codec", codec, "--operation", "write"])
 
 
