@@ -402,3 +402,13 @@ def test_the_command_of_a_baseline_measures_the_same_image_in_the_same_way() -> 
         "storebench measure mine --shape 64,64,64 --dtype uint16 --seed 7 --backend zarr3-zarrpython --chunks 32,32,32 "
         "--levels 3 --threads 2 --codec none --operation write"
     )
+
+
+@pytest.mark.parametrize(
+    ("n_others", "words"), [(1, "The other setting is shown"), (2, "All 2 other settings are shown")]
+)
+def test_how_far_ahead_is_said_of_one_and_of_many(n_others: int, words: str) -> None:
+    others = [row for level in range(n_others) for row in _rows(f"zstd-{level + 1}", 9.0, {"whole": 9.0}, 9000)]
+    found = answer([*_rows("zstd-9", 1.0, {"whole": 1.0}), *others])
+    assert isinstance(found, Answer)
+    assert found.standing.startswith(words)

@@ -133,7 +133,9 @@ class Answer:
         if self.nothing_shown:
             return f"First by the medians: {self.first.title}. {near[0].upper()}{near[1:]}."
         if not n:
-            return f"All {len(self.ranked) - 1} other settings are shown to be worse; {near}."
+            rest = len(self.ranked) - 1
+            worse = "The other setting is" if rest == 1 else f"All {rest} other settings are"
+            return f"{worse} shown to be worse; {near}."
         others = "1 other is" if n == 1 else f"{n} others are"
         return f"{others} not shown to be worse: {listed((r.candidate.label for r in self.equals), most=2)}; {near}."
 
