@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections.abc import Iterator
@@ -159,6 +160,9 @@ def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, f
         (None, "zstd-3", "no code to show"),
         ("zarr3-zarrpython", None, "not known"),
         ("zarr3-zarrpython", "own-codec-7", "not known"),
+        ("hdf5-h5py", "gzip-6", "no code to show for gzip-6 in hdf5-h5py"),
+        ("zarr3-zarrpython", "zstd-3-predictor", "no code to show for zstd-3-predictor"),
+        ("zarr2-tensorstore", "lzw", "no code to show for lzw"),
     ],
 )
 def test_where_no_snippet_can_be_a_sentence_says_so(backend: str | None, codec: str | None, words: str) -> None:
@@ -177,3 +181,23 @@ def test_where_no_snippet_can_be_a_sentence_says_so(backend: str | None, codec: 
     )
     assert snippet.code is None
     assert words in (snippet.why_not or "")
+
+
+def test_names_of_other_tools_never_become_code() -> None:
+    asked = {"shape": (64, 64), "axes": 'yx"); boom("', "n_levels": 1, "stack_axis": 0}
+    name = "zarr3-tensorstore\nboom()\r\x0cboom()"
+    code = snippet_of(
+        Candidate(
+            name=name,
+            backend=None,
+            library=name.partition("-")[2],
+            codec="zstd-3",
+            chunk_shape=(32, 32),
+            shard_shape=None,
+            extras=(),
+            asked=asked,
+        )
+    ).code
+    assert code is not None
+    called = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)]
+    assert {node.id for node in called} == {"zarr", "image", "array"}

@@ -14,6 +14,7 @@ from typing import Final
 from storebench.advise import _snippets_files, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
+from storebench.codecs import Codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,29 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 """Who else writes a format whose library storebench does not have: what is stored is the same."""
 
 
+_ZARR: Final = ("none", "gzip", "zstd", "blosc")
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "npy": ("none",),
+        "png": ("png",),
+        "jp2": ("jp2",),
+        "hdf5": ("none", "deflate"),
+        "tiff": ("none", "deflate", "lzw", "zstd"),
+        "zarr2": _ZARR,
+        "zarr3": _ZARR,
+        "omezarr": _ZARR,
+    }
+)
+"""By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""
+
+
+def _writes(candidate: Candidate, codec: Codec) -> bool:
+    """Tell whether the writer of a candidate's format says all of a codec."""
+    form = candidate.name.partition("-")[0].removesuffix("stack")
+    says_it = codec.kind in _KINDS.get(form, ())
+    return says_it and (not codec.predictor or form == "tiff") and (not codec.crc32c or _KINDS[form] is _ZARR)
+
+
 def snippet_of(candidate: Candidate) -> Snippet:
     """Return the code that stores an array as a candidate does."""
     writer = _WRITERS.get(candidate.backend or "") or _OF_FORMAT.get(candidate.name.partition("-")[0])
@@ -77,9 +101,12 @@ def snippet_of(candidate: Candidate) -> Snippet:
         return Snippet(why_not=f"storebench has no code to show for {candidate.name}: it does not write that itself.")
     if codec is None or shape is None:
         return Snippet(why_not="Codec or shape of this setting are not known, so there is no code to show.")
+    if not _writes(candidate, codec):
+        return Snippet(why_not=f"storebench has no code to show for {codec.name} in {candidate.name}.")
+    axes = candidate.asked["axes"]
     wanted = Wanted(
         shape=shape,
-        axes=candidate.asked["axes"],
+        axes=axes if axes and axes.isalpha() else None,  # it becomes code
         codec=codec,
         chunk_shape=candidate.chunk_shape,
         shard_shape=candidate.shard_shape,
@@ -90,6 +117,7 @@ def snippet_of(candidate: Candidate) -> Snippet:
     if isinstance(made, str):
         return Snippet(why_not=made)
     if candidate.backend not in _WRITERS:
-        said = f"# written with zarr-python; measured was {candidate.name}\n"
+        measured = " ".join(candidate.name.split())  # a comment ends with its line
+        said = f"# written with zarr-python; measured was {measured}\n"
         return Snippet(template=said + made.template, layout=made.layout, codec=made.codec)
     return Snippet(template=made.template, layout=made.layout, codec=made.codec)
