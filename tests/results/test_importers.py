@@ -6,23 +6,26 @@ import hashlib
 import json
 import math
 import statistics
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from storebench.errors import ResultsError, UnknownNameError, UsageError
-from storebench.results import files
+from storebench.results import files, sampled
 from storebench.results.columns import COLUMNS
 from storebench.results.frame import load_results
 from storebench.results.imported import EDGES, OWN, SAID, Imported, imported_rows
 from storebench.results.importers import IMPORTERS, keep, parse_given, read_file
 from storebench.results.importers._parameters import columns_of_parameters, operation_of
-from storebench.results.intervals import median_interval
+from storebench.results.intervals import _medians_of_many, drawn_medians, median_interval
 from storebench.results.journal import read_journal, write_compact
 from storebench.results.machines import machine_name
+from storebench.results.sampled import autocorrelation_time
 
 DATA = Path(__file__).parents[1] / "data" / "imports"
 SMALL = DATA / "0007_zarr-fast.json"
@@ -450,3 +453,38 @@ def test_an_imported_line_is_frozen() -> None:
     with pytest.raises(AttributeError):
         read_file(SMALL).imported.tool = "x"  # type: ignore[misc]
     assert isinstance(read_file(SMALL).imported, Imported)
+
+
+@pytest.mark.parametrize("n", [401, 400])
+def test_medians_of_many_samples_are_distributed_as_those_that_are_drawn_singly(n: int) -> None:
+    samples = np.random.default_rng(n).lognormal(0, 0.3, n)
+    singly, of_many = drawn_medians(samples, None, 0, 4000), _medians_of_many(samples, 0, 4000)
+    for share in (0.025, 0.25, 0.5, 0.75, 0.975):
+        assert np.quantile(of_many, share) == pytest.approx(np.quantile(singly, share), rel=0.01)
+    assert (_medians_of_many(samples, 0, 9) == _medians_of_many(samples[::-1], 0, 9)).all()
+
+
+def test_a_hundred_thousand_rounds_of_one_test_take_no_gigabytes() -> None:
+    samples = np.random.default_rng(0).lognormal(0, 0.1, 100_000)
+    tracemalloc.start()
+    found = median_interval(samples.tolist())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 * 2**20
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 1.0 < found.high
+    assert found.high / found.low < 1.01
+
+
+@pytest.mark.parametrize("n", [2001, 2002])
+def test_neighbours_of_many_samples_resemble_each_other_as_much_as_lag_by_lag(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(n).standard_normal(n + 9)
+    samples = np.convolve(noise, np.ones(10) / 10, mode="valid") + 9
+    quick = autocorrelation_time(samples.tolist())
+    monkeypatch.setattr(sampled, "_MOST_CORRELATED", n)
+    assert quick == pytest.approx(autocorrelation_time(samples.tolist()))
+    assert quick is not None
+    assert quick > 5
