@@ -234,6 +234,16 @@ def test_nothing_changed_has_no_table(sides: tuple[ResultSet, ResultSet]) -> Non
     assert "the same versions on both sides" in text
 
 
+def test_versions_that_nobody_recorded_are_not_called_the_same(sides: tuple[ResultSet, ResultSet]) -> None:
+    bare = ResultSet(
+        frame=sides[0].frame.assign(library=None, library_version=None),
+        journal=replace(sides[0].journal, environments={}),
+    )
+    text = changes_markdown(_changes(bare, bare))
+    assert "the same versions" not in text
+    assert "versions of libraries are not recorded" in text
+
+
 def test_no_overlap_is_a_sentence(sides: tuple[ResultSet, ResultSet], tmp_path: Path) -> None:
     other = plant(tmp_path, [Planted(commit=commit_name(1), machine=NAMES[0], keep=lambda c: "npy" in c)])
     text = changes_markdown(_changes(sides[0], other))

@@ -81,6 +81,12 @@ def software_differences(changes: Changes) -> list[Difference]:
     return differences(*(software(run, changes.environments) for run in (changes.older, changes.newer)))
 
 
+def has_versions(changes: Changes) -> bool:
+    """Tell whether the versions of both runs that are compared were recorded: of others nothing shows that they are the same."""
+    runs = [run for run in (changes.older, changes.newer) if run is not None]
+    return len(runs) == 2 and all(software(run, changes.environments) for run in runs)
+
+
 def headline(changes: Changes) -> str:
     """Name what differs between the two sides: libraries, else commits."""
     found = [one for one in software_differences(changes) if not one[0].endswith(BUILD)]

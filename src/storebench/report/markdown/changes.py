@@ -6,7 +6,14 @@ from typing import Final
 
 from storebench.report.changes.model import Changes
 from storebench.report.changes.names import metric_text
-from storebench.report.changes.sides import BUILD, differences_text, headline, noise_sentences, software_differences
+from storebench.report.changes.sides import (
+    BUILD,
+    differences_text,
+    has_versions,
+    headline,
+    noise_sentences,
+    software_differences,
+)
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
 from storebench.units import MISSING, change_interval_text, change_text, count_text, exact_text, seconds_text
 
@@ -102,7 +109,8 @@ def _footer(changes: Changes) -> list[str]:
     builds = len(found) - len(libraries)
     versions = [differences_text(libraries, most=12)] if libraries else []
     versions += [f"{count_text(builds)} codec builds differ"] if builds else []
-    told = ", ".join(versions) or "the same versions on both sides"
+    same = "the same versions on both sides" if has_versions(changes) else "versions of libraries are not recorded"
+    told = ", ".join(versions) or same
     return [
         f"Machine {machine or MISSING}; {told}.",
         " ".join([changes.choice, *noise_sentences(changes), changes.rule]),
