@@ -132,8 +132,13 @@ def _finding(panels: Sequence[_Panel]) -> str:
     names = listed(level, most=4)
     if n_contests == 1:
         return f"No format is shown to be fastest for {read_text(contests[0].pattern)}: {names} lead"
-    verb = "leads or ties" if len(level) == 1 else "lead or tie"
-    return f"No single format is fastest: {names} {verb} in {wins} of {n_contests} access patterns"
+    be = "is" if len(level) == 1 else "are"
+    if wins == n_contests:
+        front = f"and alone in front in {alone}" if alone else "nor alone in front"
+        ahead = f", {front}" if len(level) == 1 else ""
+        return f"{names} {be} nowhere shown to be slower than another format ({n_contests} access patterns){ahead}"
+    each = "" if len(level) == 1 else " each"
+    return f"No format wins every access pattern: {names} {be} not shown to be slower than another in {wins} of {n_contests}{each}"
 
 
 def _draw(panels: Sequence[_Panel], backends: Sequence[str], points: Points) -> Figure:
