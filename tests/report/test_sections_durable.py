@@ -37,8 +37,12 @@ def test_a_setting_of_two_suites_is_drawn_once_with_the_interval_of_the_device(t
     twice = [_write(0.05), row(0.01, operation="write", returned_s=0.01, durable_s=0.03)]
     (section,) = sections(durable.make, table(twice), tmp_path)
     assert csv_of(section, tmp_path)["durable_s"].tolist() == pytest.approx([0.05])
+    others = [row(0.01, operation="write", codec=f"zstd-{level}") for level in (1, 3)]  # most: what the page shows
+    (beside,) = sections(durable.make, table([_write(0.05), *others]), tmp_path)
+    assert "These are samples of their own" in beside.about
     (alone,) = sections(durable.make, table(twice[1:]), tmp_path)
     assert "3.00x as long" in alone.finding
+    assert "samples of their own" not in alone.about
 
 
 def test_budgets_of_threads_do_not_meet(tmp_path: Path) -> None:

@@ -60,12 +60,21 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         short="Durable writes",
         finding=finding,
         about=f"Writing {image_text(image[0])}: two times of the same calls, log scale. What lies between is the file system's "
-        f"work after the library has returned; a power cut in that time loses data.{terms(rows, story)}",
+        "work after the library has returned; a power cut in that time loses data."
+        f"{_samples_text(rows, story)}{terms(rows, story)}",
         svg=svg,
         files=files,
         tables=[_table(rows)],
         points=points.rows,
     )
+
+
+def _samples_text(rows: Sequence[Record], story: Story) -> str:
+    """Say where the page's other figures take the time of a write from other samples than these."""
+    elsewhere = {setting.write["position"] for view in story.views for setting in view.settings if setting.write}
+    if all(row["position"] in elsewhere for row in rows):
+        return ""
+    return " These are samples of their own: other parts of the page may take a setting's write from another case."
 
 
 def _is_both(row: Record) -> bool:
