@@ -23,7 +23,7 @@ _MOST_PAIRS: Final = 3
 _LEAST: Final = 3
 """Cases in common that are worth a picture."""
 _MOST_LINES: Final = 24
-_VERBS: Final = {"read": "reads", "write": "writes"}
+_TOLD_APART: Final = ("read", "write")
 _FIRST: Final[dict[str, Any]] = {"marker": "o", "color": SERIES[0], "markersize": 4.5}
 _SECOND: Final[dict[str, Any]] = {"marker": "s", "color": SERIES[1], "markersize": 4.2}
 _UNSHOWN: Final[dict[str, Any]] = {
@@ -107,35 +107,26 @@ def _lines(pair: Pair, most: int) -> list[_Line]:
 
 
 def _finding(pairs: Sequence[Pair]) -> str:
-    """Say of the pair with the most cases how often each is faster, and how often that is shown."""
+    """Say of the pair with the most cases how often each is shown to be faster; what is not shown is not counted."""
     pair = pairs[0]
     (first, second), counted = pair.names, tally(pair.matches)
     if not counted.first_shown + counted.second_shown:
         return f"No difference between {first} and {second} is shown in {count_text(counted.n)} matched cases"
-    by_operation = {name: [m for m in pair.matches if m.first["operation"] == name] for name in _VERBS}
+    by_operation = {name: [m for m in pair.matches if m.first["operation"] == name] for name in _TOLD_APART}
     tallies = {name: tally(matches) for name, matches in by_operation.items() if len(matches) >= _LEAST}
-    if len({t.first >= t.second for t in tallies.values()}) > 1:  # one number for both would hide what matters
-        return "; ".join(_operation_text(pair, name, counts) for name, counts in tallies.items())
-    slower = f", slower in {count_text(counted.second)} ({_shown_text(counted.second_shown, counted.second)})"
-    return (
-        f"{first} is faster than {second} in {count_text(counted.first)} of {count_text(counted.n)} matched cases "
-        f"({_shown_text(counted.first_shown, counted.first)})" + (slower if counted.second else "")
-    )
+    leads = [t.first_shown - t.second_shown for t in tallies.values()]
+    if leads and min(leads) < 0 < max(leads):  # one number for both would hide what matters
+        return "; ".join(_shown_text(pair, name, counts) for name, counts in tallies.items())
+    return _shown_text(pair, "be", counted)
 
 
-def _operation_text(pair: Pair, operation: str, counts: Tally) -> str:
-    (first, second), verb = pair.names, _VERBS[operation]
-    faster, n, shown = (first, counts.first, counts.first_shown)
-    if counts.second > counts.first:
-        faster, second, n, shown = second, first, counts.second, counts.second_shown
-    cases = f"{count_text(n)} of {count_text(counts.n)} matched cases ({_shown_text(shown, n)})"
-    return f"{faster} {verb} faster than {second} in {cases}"
-
-
-def _shown_text(shown: int, n: int) -> str:
-    if shown in (0, n):
-        return "none of them shown" if shown == 0 else "all shown"
-    return f"{count_text(shown)} of them shown"
+def _shown_text(pair: Pair, verb: str, counts: Tally) -> str:
+    """Name first which of two is shown to be faster in more cases."""
+    sides = [(counts.first_shown, pair.names[0]), (counts.second_shown, pair.names[1])]
+    (n_most, faster), (n_least, other) = sorted(sides, key=lambda side: -side[0])
+    cases = f"{count_text(n_most)} of {count_text(counts.n)} matched cases"
+    rest = "" if n_most == counts.n else f", {other} in {count_text(n_least) if n_least else 'none'}"
+    return f"{faster} is shown to {verb} faster than {other} in {cases}{rest}"
 
 
 def _draw(lines: Sequence[_Line], points: Points) -> Figure:
@@ -195,10 +186,11 @@ def _draw_strips(axes: Axes, strips: Sequence[tuple[Sequence[Match], float]], po
             )  # spreads neighbours, the same each time
             name = "unshown" if not match.shown else "first" if match.ratio > 1 else "second"
             groups[name].append((match.ratio, y + shift, match.first["position"]))
-    for name, style in (("unshown", _UNSHOWN), ("first", _FIRST), ("second", _SECOND)):
-        points.draw(axes, groups[name], **style)
+    points.draw(axes, groups["unshown"], **_UNSHOWN)
     medians = [(tally(matches).median_ratio, y) for matches, y in strips if matches]
     segments(axes, [(x, y - 0.4, x, y + 0.4) for x, y in medians], color=INK, linewidth=1.6)
+    for name, style in (("first", _FIRST), ("second", _SECOND)):  # what is shown is not hidden by a median
+        points.draw(axes, groups[name], **style)
 
 
 def _table(pairs: Sequence[Pair]) -> Table:
