@@ -25,6 +25,7 @@ from storebench.results.settings import (
     backend_text,
     group_keys,
     of_one_place,
+    own_twins,
     require_one_place,
     says_task,
     summarise_settings,
@@ -51,7 +52,7 @@ _Row = Mapping[Any, Any]
 _OF_TIMES: Final = ["status", "median_s", "case_id", "ci95_low_s", "ci95_high_s", "samples_s", *MEASURED_IN]
 _OF_VERDICTS: Final = list(
     dict.fromkeys([*PLACE, *SETTING, *COMPARABLE, *_OF_TIMES])
-    | dict.fromkeys(["compression_ratio", "stored_bytes", "low_confidence", "noisy"])
+    | dict.fromkeys(["compression_ratio", "stored_bytes", "low_confidence", "noisy", "n_samples"])
 )
 """What is looked at: cutting a table of all columns into hundreds of groups is most of the time otherwise."""
 
@@ -167,7 +168,8 @@ def verdict(frame: pd.DataFrame) -> Verdicts:
     """
     frame = frame[_OF_VERDICTS]
     ok = frame[frame["status"] == "ok"]
-    ranked = ok[ok["codec"].map(is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
+    single = ok.iloc[np.setdiff1d(np.arange(len(ok)), own_twins(ok.to_dict("records")))]
+    ranked = single[single["codec"].map(is_lossless, na_action="ignore").eq(True).astype(bool)] if len(ok) else ok
     findings: list[Verdict] = []
     places = place_texts(frame)
     for _, rows in ranked.groupby(group_keys(ranked, PLACE), sort=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,6 +105,23 @@ def test_the_form_is_kept_and_measured(tmp_path: Path) -> None:
     path.unlink()
     same_voxels = _write(tmp_path, "hdf5-h5py", "deflate-4", (8, 8, 8))
     assert stored_image(storage, open_dataset(str(same_voxels))).key != image.key
+
+
+@pytest.mark.parametrize("tier", ["quick", "smoke", "core"])
+def test_a_file_as_tifffile_writes_it_is_measured_once(tier: Any, tmp_path: Path) -> None:
+    shape = (40, 120, 139)
+    path = _write(tmp_path, "tiff-tifffile", "none", shape=shape)
+    image = stored_image(Storage.open(tmp_path / "storage"), open_dataset(str(path)))
+    assert image.record.file_form == FileForm(backend="tiff-tifffile", codec="none", chunk_shape=(1, 120, 139))
+    cases = [grid.case(*v) for grid in grids_of(tier, subject=image.subject) for v in grid.combinations()]
+    of_planes = [
+        case
+        for case in cases
+        if (case.backend, case.codec, case.pattern) == ("tiff-tifffile", "none", "plane_xy")
+        and (case.operation, case.cache) == ("read", "warm")
+        and case.chunk_shape in (None, (1, 120, 139))
+    ]
+    assert {case.chunk_shape for case in of_planes} == {None}
 
 
 def test_records_from_before_have_no_form() -> None:

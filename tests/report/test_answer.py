@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +12,12 @@ import pytest
 
 from storebench.advise.ranking import Answer
 from storebench.advise.snippets import snippet_of
+from storebench.analysis import verdict
 from storebench.errors import UnknownNameError
 from storebench.report import build_report
 from storebench.report.answer import answers
-from storebench.report.views import clean_frame, make_views
+from storebench.report.views import clean_frame, clean_records, make_views
+from storebench.results.settings import own_twins
 from storebench.units import bytes_text, seconds_text
 
 from ._tables import ENVIRONMENT, rows, table
@@ -115,3 +118,31 @@ def test_priorities_change_the_answer_and_unknown_patterns_are_refused(tmp_path:
     views = make_views(clean_frame(table()))
     with pytest.raises(UnknownNameError, match="Did you mean plane_xy"):
         answers(views, reads={"plane_xyy": 1})
+
+
+def test_two_cases_of_one_setting_are_one_setting(tmp_path: Path) -> None:
+    """What a library chose by itself is what another case asked for: it neither vanishes nor competes with itself."""
+    measured = list(rows())
+    best = _answer(table(measured)).first
+    own = [row for row in measured if (row.case.backend, row.case.chunk_shape) == (best.backend, best.chunk_shape)]
+    own = [row for row in own if row.case.codec == best.codec]
+    assert len(own) == 5
+    twins = [replace(row, case=replace(row.case, chunk_shape=None), samples=row.samples[:4]) for row in own]
+    frame = table([*twins, *measured])
+    assert len(frame) == len(measured) + len(own)
+    found = _answer(frame)
+    assert found.first.label == best.label
+    assert all(row["n_samples"] == 8 for row in found.first.rows)
+    labels = [candidate.label for candidate in found.candidates]
+    assert len(labels) == len(set(labels)) == len(_answer(table(measured)).candidates)
+    assert verdict(frame).sentences == verdict(table(measured)).sentences
+    shown = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    assert best.title in _shown(shown)["card"]
+
+
+def test_of_equal_twins_the_first_case_stands_and_other_tools_rows_stay() -> None:
+    first = next(row for row in rows() if row.case.chunk_shape == (16, 16, 16))
+    twin = replace(first, case=replace(first.case, chunk_shape=None))
+    records = clean_records(table([twin, first]))
+    assert [records[place]["case_id"] for place in own_twins(records)] == [twin.case.id]
+    assert own_twins([row | {"case_id": f"test_{index}"} for index, row in enumerate(records)]) == []

@@ -16,7 +16,7 @@ from storebench.analysis import BASELINE, is_lossless, leading_places, place_tex
 from storebench.grid import Shape
 from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
 from storebench.results.frame import tidy_frame
-from storebench.results.settings import SETTING, backend_text, extras_of, says_task
+from storebench.results.settings import SETTING, backend_text, extras_of, own_twins, says_task
 from storebench.units import shape_text
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class View:
     shape : tuple of int or None
         Voxels.
     records : sequence of Record
-        All rows, of any status.
+        All rows, of any status; where two cases of storebench turned out to be one setting, one of them (`own_twins`).
     settings : sequence of Setting
         From the rows that are ok.
     patterns : sequence of str
@@ -220,7 +220,9 @@ def make_views(frame: pd.DataFrame, records: Sequence[Record] | None = None, *, 
         Views at most: nobody reads twenty tables of settings, and all rows are in the table of all results.
     """
     groups: dict[tuple[Any, ...], list[Record]] = {}
-    for row in clean_records(frame) if records is None else records:
+    rows = clean_records(frame) if records is None else records
+    twins = set(own_twins(rows))
+    for row in (row for place, row in enumerate(rows) if place not in twins):
         groups.setdefault(tuple(row[name] for name in _PLACE), []).append(row)
     shown = sorted(groups.values(), key=lambda rows: -sum(_is_timed(row) for row in rows))[:most]
     means = _relative_reads(frame.iloc[[row["position"] for rows in shown for row in rows]])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from storebench.grid import Shape
+from storebench.records import FileForm
 from storebench.suites._grid import Grid, Subject, Tier
 from storebench.suites._reads import BLOSC, PLANE_READS, default_reads, read_grid
 from storebench.units import shape_text
@@ -39,15 +41,26 @@ def quick(subject: Subject) -> Iterator[Grid]:
 def as_the_file(tier: Tier, subject: Subject, patterns: tuple[str, ...]) -> Iterator[Grid]:
     """The user's image as the user's file stores it, where that is known and can be stored."""
     if subject.form is not None:
-        chunks, shards = subject.form.chunk_shape, subject.form.shard_shape
-        layout = shape_text(chunks) + (f"-in-{shape_text(shards)}" if shards else "") if chunks else "default"
         yield read_grid(
             tier,
             subject.form.backend,
             "What does the image cost as it is stored now?",
             subject,
             name="AsTheFile",
-            layout=(layout,),
+            layout=(_layout(subject.form, subject.shape),),
             codec=(subject.form.codec,),
             pattern=patterns,
         )
+
+
+def _layout(form: FileForm, shape: Shape) -> str:
+    """Return the name of a file's layout: "default" where the library cuts so when it is asked nothing.
+
+    One name for one layout: by two names it would be measured twice. Of TIFF it is known: without a codec tifffile
+    writes each plane in one strip. What zarr and HDF5 choose is not known before they have chosen.
+    """
+    chunks, shards = form.chunk_shape, form.shard_shape
+    plane = (*(1,) * (len(shape) - 2), *shape[-2:])
+    if chunks is None or ((form.backend, form.codec) == ("tiff-tifffile", "none") and chunks == plane):
+        return "default"
+    return shape_text(chunks) + (f"-in-{shape_text(shards)}" if shards else "")
