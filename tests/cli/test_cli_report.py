@@ -60,10 +60,33 @@ def test_two_runs_in_one_folder_are_compared_unasked_and_one_is_not(run: Run, tm
 def test_why_nothing_is_compared_ends_with_one_full_stop(run: Run, newer: str, tmp_path: Path) -> None:
     plant(tmp_path / "other", [Planted(commit=commit_name(1), machine="lab-9", keep=_few)])
     done = run("report", newer, "--against", str(tmp_path / "other"))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 5, done.output
     said = " ".join(done.stdout.split())
     assert "Nothing is compared: the older results are of lab-9" in said
     assert "slower at everything. Its figures" in said
+    assert " ".join(done.stderr.split()).endswith("slower at everything")
+    assert (tmp_path / "reports" / "changes.html").is_file()
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--format", "markdown")], ids=["text", "json", "markdown"])
+def test_no_case_in_both_ends_with_five_after_writing(
+    run: Run, newer: str, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    plant(tmp_path / "other", [Planted(commit=commit_name(1), dataset="other", keep=_few)])
+    done = run("report", newer, "--against", "other", *form)
+    assert done.exit_code == 5, done.output
+    said = " ".join(done.stderr.split())
+    assert "Error: nothing is compared: no case has a time on both sides" in said
+    assert said.endswith("operation and pattern")
+    assert done.stdout
+    assert (tmp_path / "reports" / "changes.html").is_file() is ("markdown" not in form)
+
+
+def test_what_is_no_results_says_what_makes_some(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "my scan.tif").write_bytes(b"II*\0")
+    for name, said in (("nowhere", "make some results with: storebench quick"), ("my scan.tif", "quick 'my scan.tif'")):
+        done = run("report", name)
+        assert (done.exit_code, said in " ".join(done.stderr.split())) == (3, True), done.stderr
 
 
 def test_markdown_goes_to_stdout_and_writes_nothing(run: Run, older: str, newer: str, tmp_path: Path) -> None:
@@ -88,6 +111,8 @@ def test_markdown_goes_to_stdout_and_writes_nothing(run: Run, older: str, newer:
         (("--format", "markdown", "--reads", "nowhere=1"), 2, "nowhere"),
         (("--against", "nowhere"), 3, "there is no nowhere"),
         (("--format", "pdf"), 2, "pdf"),
+        (("--priority", "speed=1"), 2, "All of them: size, write, read, files"),
+        (("--priority", "reed=1"), 2, "Did you mean read?"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(
@@ -107,5 +132,5 @@ def test_the_summary_answers_by_the_priorities(run: Run, newer: str) -> None:
 def test_another_machine_is_said_and_not_compared(run: Run, newer: str, tmp_path: Path) -> None:
     plant(tmp_path / "other", [Planted(commit=commit_name(1), machine="lab-9", keep=_few)])
     done = run("report", newer, "--format", "markdown", "--against", "other")
-    assert done.exit_code == 0
+    assert done.exit_code == 5
     assert "the older results are of lab-9, these are of lab-1" in done.stdout

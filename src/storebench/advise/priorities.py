@@ -72,7 +72,7 @@ def parse_priority(text: str) -> dict[str, float]:
     weights = _parse(text, "write=2,size=1")
     for name in weights:
         if name not in GOALS:
-            raise unknown_name("goal", name, GOALS, "storebench report --help")
+            raise unknown_name("goal", name, GOALS, ", ".join(GOALS))
     return dict.fromkeys(GOALS, 0.0) | weights
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from storebench.advise.priorities import parse_priority, parse_reads
 from storebench.cli._options import ParsedText, command, json_option, report_option, was_given
 from storebench.cli._output import Output
-from storebench.errors import NothingSelectedError, UsageError
+from storebench.errors import NothingSelectedError, ResultsError, UsageError
 from storebench.units import bytes_text, count_text
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def report_command(
         elif weights is not None or reads is not None:
             raise UsageError("what changed has no priorities: leave out --priority and --reads, or --against")
         else:
-            _say_changes(output, results, against, title)
+            _require_compared(_say_changes(output, results, against, title))
         return
     from storebench.report.press import Press
 
@@ -114,20 +115,30 @@ def report_command(
             *write_report(frame, journal, reports, title, press=press, changes=told, weights=weights, reads=reads),
             *written,
         ]
-    _say_written(output, files, written, len(frame), told, json=json)
+    _say_written(output, files, written, len(frame), changes, json=json)
+    if against is not None:
+        _require_compared(changes)
+
+
+def _require_compared(changes: Changes | None) -> None:
+    """End as `compare` does where older results were named and nothing in them can be compared; what was written stays."""
+    if changes is not None and changes.comparison is None:
+        sentence = changes.why_not.removesuffix(".")
+        raise NothingSelectedError(sentence[:1].lower() + sentence[1:])
 
 
 def _say_written(
-    output: Output, files: list[Path], changed: list[Path], n_rows: int, told: str | None, *, json: bool
+    output: Output, files: list[Path], changed: list[Path], n_rows: int, changes: Changes | None, *, json: bool
 ) -> None:
     """Say which files were written: the page first, those of the changes, and what these say."""
+    told = None if changes is None else changes.sentence
     if json:
         document = {"report": str(files[0]), "files": [str(file) for file in files], "n_rows": n_rows}
         output.json(document | {"changes": {"page": str(changed[0]), "sentence": told} if changed else None})
         return
-    output.paragraph(f"Report of {count_text(n_rows)} rows: {files[0]}")
-    if changed:
-        output.paragraph(f"What changed: {changed[0]}. {(told or '').removesuffix('.')}.")
+    output.paragraph(f"Report of {_rows_text(n_rows)}: {files[0]}")
+    if changes is not None:
+        output.paragraph(f"What changed: {changed[0]}. {changes.sentence.removesuffix('.')}.")
     output.paragraph(
         f"Its figures lie beside it in {count_text(len(files) - (2 if changed else 1))} files (SVG, PNG, PDF). "
         "Open it in a browser; it needs no network."
@@ -159,7 +170,7 @@ def export_command(output: Output, *, results: Path | None, kind: str, target: P
         output.say((export(frame, kind) or "").rstrip("\n"))
         return
     export(frame, kind, target)
-    output.note(f"{count_text(len(frame))} rows: {target} ({bytes_text(target.stat().st_size)})")
+    output.note(f"{_rows_text(len(frame))}: {target} ({bytes_text(target.stat().st_size)})")
 
 
 def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, JournalContent]:
@@ -176,18 +187,37 @@ def load(output: Output, results: Path | None) -> tuple[pd.DataFrame, JournalCon
     ------
     NothingSelectedError
         If there is no result in it.
+    ResultsError
+        If it is not there, or is no file of results.
     """
     from storebench.assets import bundled_results
     from storebench.results.frame import has_results, load_with_journals
 
     default = Path("results") if has_results(Path("results")) else bundled_results()
     folder = results or default
+    _require_results(folder)
     frame, content = load_with_journals(folder)
     if frame.empty:
         raise NothingSelectedError(f"{folder} holds no rows; make some with: storebench quick")
     for warning in content.warnings:
         output.note(f"Warning: {warning}")
     return frame, content
+
+
+def _require_results(folder: Path) -> None:
+    """Refuse what is not there, and a file that is no results but may be the image to measure."""
+    if not folder.exists():
+        raise ResultsError(f"there is no {folder}; name a results folder, or make some results with: storebench quick")
+    if folder.is_file() and folder.suffix not in (".json", ".jsonl"):
+        raise ResultsError(
+            f"{folder} is no results; name a results folder. If it is an image, measure it with: "
+            f"storebench quick {shlex.quote(str(folder))}"
+        )
+
+
+def _rows_text(n: int) -> str:
+    """Write a number of rows."""
+    return "1 row" if n == 1 else f"{count_text(n)} rows"
 
 
 def write_report(
@@ -263,13 +293,14 @@ def _say_summary(
     output.say(text.rstrip("\n"))
 
 
-def _say_changes(output: Output, results: Path | None, against: Path, title: str | None) -> None:
-    """Write what changed as Markdown to stdout."""
+def _say_changes(output: Output, results: Path | None, against: Path, title: str | None) -> Changes | None:
+    """Write what changed as Markdown to stdout, and return it."""
     from storebench.report.markdown import changes_markdown
 
     changes = _changes(load(output, results), load(output, against))
     if changes is not None:  # with older results there is always something to say
         output.say(changes_markdown(changes, title=title).rstrip("\n"))
+    return changes
 
 
 def _press_workers() -> int:
