@@ -283,3 +283,9 @@ def test_no_format_library_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_image_of_one_name_is_named(tmp_path: Path) -> None:
+    frame = pd.concat([table(), table().assign(shape=[(32, 32, 32)] * len(table()))], ignore_index=True)
+    page = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    assert {"<dd>64x64x64, uint16", "<dd>32x32x32, uint16"} <= set(re.findall(r"<dd>\d+x\d+x\d+, uint16", page))

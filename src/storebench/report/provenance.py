@@ -62,13 +62,19 @@ def provenance_blocks(
 
 
 def _data_block(records: Sequence[Record]) -> FactBlock:
-    facts: dict[str, str] = {}
+    """Return a line for each image: of one name there may be several shapes."""
+    images: dict[tuple[object, ...], Record] = {}
     for row in records:
-        parts = [shape_text(row["shape"]), row["dtype"] or MISSING, row["axes"] or "", bytes_text(row["logical_bytes"])]
-        parts += [] if row["seed"] is None else [f"seed {row['seed']}"]
-        if row["logical_bytes"] is not None or row["dataset"] not in facts:
-            facts.setdefault(row["dataset"] or MISSING, ", ".join(part for part in parts if part))
-    return FactBlock(heading="Data", facts=list(facts.items()))
+        key = tuple(row[name] for name in ("dataset", "shape", "dtype", "seed"))
+        if key not in images or images[key]["logical_bytes"] is None:
+            images[key] = row
+    return FactBlock(heading="Data", facts=[(row["dataset"] or MISSING, _image_text(row)) for row in images.values()])
+
+
+def _image_text(row: Record) -> str:
+    parts = [shape_text(row["shape"]), row["dtype"] or MISSING, row["axes"] or "", bytes_text(row["logical_bytes"])]
+    parts += [] if row["seed"] is None else [f"seed {row['seed']}"]
+    return ", ".join(part for part in parts if part)
 
 
 def _fingerprints(records: Sequence[Record], datasets: Iterable[DatasetRecord]) -> list[FactBlock]:
