@@ -40,7 +40,7 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         for pattern in chart.patterns
         if pattern in setting.reads
     ]
-    shown, finding = thinned(chart.settings, MOST_LAYOUTS), _finding(chart)
+    shown, finding = _shown(chart), _finding(chart)
     _, files = studio.save(_draw(chart, shown), "chunks", finding, data)
     about = f"{chart.subject} throughout; the stronger the colour, the further from the best of its column."
     yield Section(
@@ -51,6 +51,15 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         heat=_table(chart, shown),
         files=files,
     )
+
+
+def _shown(chart: ChunkChart) -> Sequence[Setting]:
+    """Return the lines of the map: of too many every n-th, and always the best of each column."""
+    if len(chart.settings) <= MOST_LAYOUTS:
+        return chart.settings
+    kept = {id(setting) for setting in chart.best.values() if setting is not None}
+    kept |= {id(setting) for setting in thinned(chart.settings, MOST_LAYOUTS - len(kept))}
+    return [setting for setting in chart.settings if id(setting) in kept]
 
 
 def _finding(chart: ChunkChart) -> str:
