@@ -194,6 +194,20 @@ def test_the_chunk_shape_that_wins_or_none(tmp_path: Path) -> None:
     assert best.finding == "Chunks of 32x32x32 are not shown to be slower than others in any access pattern"
 
 
+def test_of_many_chunk_shapes_the_best_of_every_column_stays(tmp_path: Path) -> None:
+    shapes = [(1 + n // 10, 1 + n % 10, 64) for n in range(90)]
+    rows = [
+        row(0.001 if n == best else 0.01 + n / 1e4, pattern=pattern, chunk_shape=shape)
+        for pattern, best in (("whole", 31), ("plane_xy", 67))
+        for n, shape in enumerate(shapes)
+    ]
+    heat = _one(chunks.make, rows, tmp_path).heat
+    assert heat is not None
+    assert 10 < len(heat.rows) <= chunks.MOST_LAYOUTS
+    marked = [[cells[0].text for cells in heat.rows if cells[column].mark == "best"] for column in (1, 2)]
+    assert marked == [["4x2x64"], ["7x8x64"]]
+
+
 def test_the_best_chunk_bytes(tmp_path: Path) -> None:
     rows = _chunked({16: (0.001, 0.9), 32: (0.002, 0.5), 64: (0.008, 0.1)})
     section = _one(chunk_bytes.make, rows, tmp_path)
@@ -211,11 +225,23 @@ def test_the_best_chunk_bytes(tmp_path: Path) -> None:
 def test_no_chunk_bytes_where_nothing_is_shown(tmp_path: Path) -> None:
     same = _one(chunk_bytes.make, _chunked(dict.fromkeys(CUBES, (0.01, 0.02))), tmp_path)
     assert same.finding == "No chunk size is shown to be faster than another with zarr3-zarrpython zstd-3"
+    assert set(csv_of(same, tmp_path)["not_shown_slower"]) == {True}
+    assert all(cell.mark == "tied" for cells in same.tables[0].rows for cell in cells[4:])
     best = _one(chunk_bytes.make, _chunked({16: (0.01, 0.9), 32: (0.002, 0.01), 64: (0.008, 0.1)}), tmp_path)
     assert best.finding == (
         "Chunks of 64 KiB are not shown to be slower than others for reading everything, XZ plane and the write "
         "(8 KiB to 512 KiB tried with zarr3-zarrpython zstd-3)"
     )
+
+
+def test_chunk_sizes_are_judged_in_the_first_family_alone(tmp_path: Path) -> None:
+    times = {16: (0.001, 0.9), 32: (0.002, 0.5), 64: (0.008, 0.1)}
+    rows = _chunked(times) + _chunked(times, codec="none")
+    section = _one(chunk_bytes.make, rows, tmp_path)
+    judged = csv_of(section, tmp_path).groupby("codec")["not_shown_slower"].count().to_dict()
+    assert sorted(judged.values()) == [0, 9]
+    first = next(codec for codec, n in judged.items() if n)
+    assert f"zarr3-zarrpython {first}: not shown to be slower than its fastest" in (section.svg or "")
 
 
 def test_chunk_sizes_of_imported_results(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from storebench.report.sections._chunk_sizes import Scale, SizePanel, item_bytes
 from storebench.report.sections._families import ChunkFamily, chunk_facts, volume
 from storebench.report.style import INK, SERIES, log_axis
 from storebench.report.tables import Cell, Table, time_cell
-from storebench.report.views import View
+from storebench.report.views import Record, View
 from storebench.units import count_text, ratio_text, seconds_axis_text, shape_text
 
 _MOST_POINTS: Final = 300
@@ -52,7 +52,8 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     svg, files = studio.save(figure, "chunk_bytes", finding, data, groups=list(points.rows))
     about = (
         f"{scale.title} against time, log scales; lower is faster. A line joins the chunk shapes of one backend and codec, which "
-        "may differ in shape at one size; circled: those of the first that are not shown to be slower than its fastest."
+        f"may differ in shape at one size. Circled: those of {families[0].label} that are not shown to be slower than its fastest; "
+        "where all are circled, none is shown to be slower."
     )
     yield Section(
         name="chunk_bytes",
@@ -97,9 +98,10 @@ def _draw(panels: Sequence[SizePanel], families: Sequence[ChunkFamily], points: 
         axes.set_xlabel(scale.title)
         axes.tick_params(labelbottom=True)
     ring = Line2D([], [], linestyle="", **_RING)
+    ringed = f"{families[0].label}: not shown to be slower than its fastest"
     handles = [series_handle(index, linestyle="-", linewidth=0.9) for index in range(len(families))]
     texts = [family.label for family in families]
-    legend_above(figure, [*handles, ring], [*texts, "not shown to be slower than the fastest"], columns=4)
+    legend_above(figure, [*handles, ring], [*texts, ringed], columns=4)
     return figure
 
 
@@ -112,7 +114,7 @@ def _draw_panel(axes: Axes, panel: SizePanel, points: Points, most: int) -> None
         segments(axes, bars, color=SERIES[index], linewidth=0.9, alpha=0.55)
         medians = [(size, row["median_s"]) for size, row in shown]
         axes.plot([x for x, _ in medians], [y for _, y in medians], color=SERIES[index], linewidth=0.9, alpha=0.7)
-        if index == 0 and panel.shows:
+        if index == 0 and panel.is_contest:
             best = [(size, row["median_s"]) for size, row in shown if row["position"] in panel.equals]
             axes.plot([x for x, _ in best], [y for _, y in best], linestyle="", **_RING)
         points.series(axes, index, [(size, row["median_s"], row["position"]) for size, row in shown], markersize=4.5)
@@ -142,14 +144,16 @@ def _data(
                     "n_chunks": None if facts is None else facts.n_chunks,
                     "padding_factor": None if facts is None else facts.padding,
                     **{name: row[name] for name in ("median_s", "ci95_low_s", "ci95_high_s")},
-                    "not_shown_slower": family is families[0] and row["position"] in _equals(panels, task),
+                    "not_shown_slower": _is_equal(panels, task, row) if family is families[0] else None,
                 }
             )
     return data
 
 
-def _equals(panels: Sequence[SizePanel], task: str) -> set[int]:
-    return next(panel.equals for panel in panels if panel.task == task)
+def _is_equal(panels: Sequence[SizePanel], task: str, row: Record) -> bool | None:
+    """Tell whether a row of the first family is not shown to be slower than its fastest; None where it stands alone."""
+    panel = next(panel for panel in panels if panel.task == task)
+    return row["position"] in panel.equals if panel.is_contest else None
 
 
 def _table(view: View, panels: Sequence[SizePanel], families: Sequence[ChunkFamily], scale: Scale) -> Table:
@@ -165,7 +169,7 @@ def _table(view: View, panels: Sequence[SizePanel], families: Sequence[ChunkFami
         ]
         for panel in panels:
             row = by_task.get(panel.task)
-            tied = row is not None and panel.shows and family is families[0] and row["position"] in panel.equals
+            tied = row is not None and panel.is_contest and family is families[0] and row["position"] in panel.equals
             cells.append(time_cell(row, "tied" if tied else ""))
         rows.append(cells)
     left_out = f"; {len(rows)} of {len(every)} settings" if len(rows) < len(every) else ""
