@@ -139,3 +139,12 @@ def test_records_from_before_have_no_form() -> None:
         "autocorrelation": [None, None],
     }
     assert dataset_from_json(old).file_form is None
+
+
+@pytest.mark.parametrize("way", [lambda image: image.T.copy().T, lambda image: image.astype(">u2")])
+def test_an_npy_file_in_another_order_is_not_what_the_backend_writes(way: Any, tmp_path: Path) -> None:
+    image = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    np.save(tmp_path / "plain.npy", image)
+    np.save(tmp_path / "other.npy", way(image))
+    assert file_form(open_dataset(tmp_path / "plain.npy")) is not None
+    assert file_form(open_dataset(tmp_path / "other.npy")) is None

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from storebench.backends import StoredAs, WriteRequest, get_backend
 from storebench.codecs import parse_codec
 from storebench.datasets._dataset import Dataset
@@ -42,16 +44,25 @@ def file_form(dataset: Dataset) -> FileForm | None:
     -------
     FileForm or None
         None where the image is no file, or no backend stores exactly that: where the file does not keep its compression
-        level (PNG, TIFF's deflate and zstd), holds several levels, a codec that has no neutral name, or other axes.
+        level (PNG, TIFF's deflate and zstd), holds several levels, a codec that has no neutral name, or other axes; or
+        where a .npy file is in Fortran's order or another byte order.
     """
     source = dataset.base if isinstance(dataset, SampleDataset) else dataset
     if not isinstance(source, FileDataset) or source.order != tuple(range(len(source.shape))):
+        return None
+    if source.kind == "npy" and not _is_as_in_memory(source.path):
         return None
     for name in _READERS.get(source.kind, ()):
         stored = _stored(name, source.path)
         if stored is not None and stored.shape == source.shape and len(stored.level_shapes) == 1:
             return _form(name, stored, dataset)
     return None
+
+
+def _is_as_in_memory(path: Path) -> bool:
+    """Tell whether a .npy file holds its voxels in C order and this machine's byte order, as the backend writes them."""
+    voxels = np.load(path, mmap_mode="r", allow_pickle=False)
+    return bool(voxels.flags.c_contiguous and voxels.dtype.isnative)
 
 
 def _stored(backend: str, path: Path) -> StoredAs | None:
