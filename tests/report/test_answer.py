@@ -133,6 +133,8 @@ def test_two_cases_of_one_setting_are_one_setting(tmp_path: Path) -> None:
     found = _answer(frame)
     assert found.first.label == best.label
     assert all(row["n_samples"] == 8 for row in found.first.rows)
+    assert found.first.is_left_to_library
+    assert not best.is_left_to_library
     labels = [candidate.label for candidate in found.candidates]
     assert len(labels) == len(set(labels)) == len(_answer(table(measured)).candidates)
     assert verdict(frame).sentences == verdict(table(measured)).sentences

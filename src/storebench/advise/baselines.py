@@ -98,19 +98,12 @@ def _uncompressed(first: Candidate, candidates: Sequence[Candidate], priorities:
 def _default(first: Candidate, candidates: Sequence[Candidate], priorities: Priorities) -> Baseline:
     name = f"{(first.library or first.name).replace('zarrpython', 'zarr-python')}'s default"
     codec = DEFAULT_CODECS.get(first.backend or "")
-    found = [c for c in candidates if c.name == first.name and c.codec == codec and is_left_to_library(c)]
+    found = [c for c in candidates if c.name == first.name and c.codec == codec and c.is_left_to_library]
     found.sort(key=lambda c: c.extras != first.extras)
     if found:
         return _held(Baseline(kind="default", name=name), found[0], first, priorities)
     command = None if codec is None else _measure(first, codec=codec, keeps_layout=False)
     return Baseline(kind="default", name=name, command=command)
-
-
-def is_left_to_library(candidate: Candidate) -> bool:
-    """Tell whether chunks were left to the library: then the case's id names none. Of another tool's names nothing is known."""
-    ids = [(row["case_id"] or "").split("/") for row in candidate.rows]
-    own = [parts for parts in ids if len(parts) > 2 and parts[1] == candidate.backend]  # <operation>/<backend>/…
-    return any(not any(part.startswith("chunks-") for part in parts) for parts in own)
 
 
 def _file(
@@ -131,7 +124,7 @@ def _file(
 
 def _is_cut_so(candidate: Candidate, as_file: FileForm) -> bool:
     if as_file.chunk_shape is None:
-        return is_left_to_library(candidate)
+        return candidate.is_left_to_library
     return (candidate.chunk_shape, candidate.shard_shape) == (as_file.chunk_shape, as_file.shard_shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +46,8 @@ class Candidate:
         The row of the whole write.
     reads : mapping of str to Record
         Rows by access pattern.
+    is_left_to_library : bool
+        Whether a case of it left the chunks to the library.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Candidate:
     asked: Record
     write: Record | None = None
     reads: Mapping[str, Record] = field(default_factory=dict)
+    is_left_to_library: bool = False
 
     @property
     def label(self) -> str:
@@ -132,7 +135,7 @@ def _cost(value: float | None) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if value else None
 
 
-def candidates_of(rows: Iterable[Record]) -> list[Candidate]:
+def candidates_of(rows: Iterable[Record], surroundings: Sequence[Record] = ()) -> list[Candidate]:
     """Put rows together by setting, in the order of the labels.
 
     Parameters
@@ -140,13 +143,28 @@ def candidates_of(rows: Iterable[Record]) -> list[Candidate]:
     rows : iterable of Record
         Of one image in one environment, of one thread budget; reads in one state of the cache, writes of one durability.
         Only reads and writes that are ok and took some time are looked at.
+    surroundings : sequence of Record
+        All rows of the image: where several cases turned out to be one setting, those that are not in `rows` too.
     """
+    rows = list(rows)
+    defaults = {_setting_of(row) for row in (*surroundings, *rows) if _is_left_to_library(row)}
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for row in rows:
         if row["status"] == "ok" and (row["median_s"] or 0) > 0 and row["operation"] in ("read", "write"):
-            groups.setdefault(tuple(row[name] for name in SETTING), []).append(row)
-    made = [_candidate(members) for members in groups.values()]
+            groups.setdefault(_setting_of(row), []).append(row)
+    made = [replace(_candidate(members), is_left_to_library=key in defaults) for key, members in groups.items()]
     return sorted(made, key=lambda candidate: candidate.label)
+
+
+def _setting_of(row: Record) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SETTING)
+
+
+def _is_left_to_library(row: Record) -> bool:
+    """Tell whether chunks were left to the library: then the case's id names none. Of another tool's names nothing is known."""
+    parts = (row["case_id"] or "").split("/")
+    own = len(parts) > 2 and parts[1] == row["backend"]  # <operation>/<backend>/…
+    return row["status"] == "ok" and own and not any(part.startswith("chunks-") for part in parts)
 
 
 def _candidate(rows: Sequence[Record]) -> Candidate:

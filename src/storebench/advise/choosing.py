@@ -60,7 +60,7 @@ def answer(
         All rows of the image, those in other states of the cache included: for saying what was not measured.
     """
     rows = list(rows)
-    candidates = candidates_of(rows)
+    candidates = candidates_of(rows, surroundings)
     priorities = default_priorities(candidates)
     if weights is not None:
         priorities = Priorities(**weights, reads=priorities.reads)

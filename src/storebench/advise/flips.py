@@ -14,7 +14,8 @@ from storebench.advise.scoring import Costs, Numbers, read_mix
 from storebench.advise.words import patterns_text
 
 _SHARES: Final = np.arange(101) / 100
-_STEP: Final = 0.01 - 1e-9
+_ROUNDING: Final = 1e-9
+_STEP: Final = 0.01 - _ROUNDING
 _DOING: Final[Mapping[str, str]] = {
     "write": "writing",
     "read": "reading",
@@ -53,26 +54,34 @@ class Flip:
         """When it changes, as the end of "if …"."""
         more = self.share > self.now
         now = f"{self.now:.0%}".replace("%", " %")
-        # at the whole percent it has changed, so the bound is the one before; where that is beyond what it is now, now
+        # at the whole percent it has changed, so the bound is the one before
         bound = f"{self.share - 0.01 if more else self.share + 0.01:.0%}".replace("%", " %")
-        is_near = abs(self.share - self.now) < _STEP
+        # a bound that is beyond what it is now, or reads as what it is now, says nothing: any change will do
+        is_near = abs(self.share - self.now) < _STEP or bound == now
         if self.kind == "pattern":
             how_many, what = "more" if more else "fewer", patterns_text(self.name)
+            if bound == "0 %" and more:
+                return f"any of the reads are {what}"
             return (
-                f"{how_many} of the reads are {what} than now ({now})"
+                f"any {how_many} of the reads are {what} than now ({now})"
                 if is_near
                 else f"{how_many} than {bound} of the reads are {what}"
             )
         doing, how_much = _DOING[self.name], "more" if more else "less"
-        if is_near:
-            return f"{doing} gets {how_much} of the weight than now ({now})"
         if bound == "0 %" and more:
             return f"{doing} gets any weight"
+        if is_near:
+            return f"{doing} gets any {how_much} of the weight than now ({now})"
         return f"{doing} gets {how_much} than {bound} of the weight (now {now})"
+
+    def says_the_same(self, other: Flip) -> bool:
+        """Tell whether another flip is this one said of what is left: of two, one has more where the other has less."""
+        alike = (self.kind, self.then) == (other.kind, other.then) and self.name != other.name
+        return alike and abs(self.share + other.share - 1) < _ROUNDING and abs(self.now + other.now - 1) < _ROUNDING
 
 
 def flips(costs: Costs, priorities: Priorities, equals: Sequence[int]) -> list[Flip]:
-    """Return the flips, the smallest change first.
+    """Return the flips, the smallest change first; of two that say the same, the one that has more.
 
     Parameters
     ----------
@@ -84,8 +93,9 @@ def flips(costs: Costs, priorities: Priorities, equals: Sequence[int]) -> list[F
         Positions of the settings that are not shown to be worse now. A flip to another one is told where there is one.
     """
     found = [*_goal_flips(costs, priorities, equals), *_pattern_flips(costs, priorities, equals)]
+    once = [f for f in found if f.share > f.now or not any(f.says_the_same(other) for other in found)]
     return sorted(
-        found, key=lambda flip: (flip.is_equal_now, round(abs(flip.share - flip.now), 6), flip.kind, flip.name)
+        once, key=lambda flip: (flip.is_equal_now, round(abs(flip.share - flip.now), 6), flip.kind, flip.name)
     )
 
 

@@ -101,7 +101,7 @@ def _parse(text: str, example: str) -> dict[str, float]:
             raise UsageError(f"{name} is there twice; give it one weight")
         weights[name] = weight
     if not any(weights.values()):
-        raise UsageError(f"every weight is 0; give one at least more, as in {example}")
+        raise UsageError(f"every weight is 0; give at least one more than 0, as in {example}")
     return weights
 
 

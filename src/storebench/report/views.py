@@ -176,9 +176,9 @@ class View:
     shape : tuple of int or None
         Voxels.
     records : sequence of Record
-        All rows, of any status; where two cases of storebench turned out to be one setting, one of them (`own_twins`).
+        All rows, of any status.
     settings : sequence of Setting
-        From the rows that are ok.
+        From the rows that are ok; where two cases of storebench turned out to be one setting, from one (`own_twins`).
     patterns : sequence of str
         Access patterns read, the most measured first, "whole" before all.
     frame : pandas.DataFrame
@@ -220,9 +220,7 @@ def make_views(frame: pd.DataFrame, records: Sequence[Record] | None = None, *, 
         Views at most: nobody reads twenty tables of settings, and all rows are in the table of all results.
     """
     groups: dict[tuple[Any, ...], list[Record]] = {}
-    rows = clean_records(frame) if records is None else records
-    twins = set(own_twins(rows))
-    for row in (row for place, row in enumerate(rows) if place not in twins):
+    for row in clean_records(frame) if records is None else records:
         groups.setdefault(tuple(row[name] for name in _PLACE), []).append(row)
     shown = sorted(groups.values(), key=lambda rows: -sum(_is_timed(row) for row in rows))[:most]
     means = _relative_reads(frame.iloc[[row["position"] for rows in shown for row in rows]])
@@ -253,7 +251,9 @@ def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
 def _make_view(
     records: list[Record], frame: pd.DataFrame, means: Mapping[tuple[Any, ...], float | None], place: str
 ) -> View:
-    _, timed = _most([row for row in records if _is_timed(row) and says_task(row)], "threads")
+    twins = set(own_twins(records))
+    single = [row for place, row in enumerate(records) if place not in twins]
+    _, timed = _most([row for row in single if _is_timed(row) and says_task(row)], "threads")
     cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
     _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
     counts = Counter(row["pattern"] or "whole" for row in reads)
