@@ -76,6 +76,34 @@ def test_exit_codes(run: Run, tmp_path: Path, arguments: tuple[str, ...], code: 
     assert not (tmp_path / "results").exists()
 
 
+def test_own_results_are_not_imported(run: Run, tmp_path: Path) -> None:
+    assert run("import", SMALL).exit_code == 0
+    (journal,) = (tmp_path / "results").glob("*/*.jsonl")
+    own = tmp_path / "my own" / "lab-1" / "0123-py3.json"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(Path(ASV).read_bytes())
+    assert run("import", str(own), "-o", "fine").exit_code == 0
+    own.with_suffix(".jsonl").write_bytes(journal.read_bytes())
+    for path in (own, own.with_suffix(".jsonl")):
+        done = run("import", str(path), "-o", "other")
+        assert done.exit_code == 2, done.output
+        assert f"storebench's own results; show them with: storebench report '{own.parent}'" in words(done.stderr)
+    assert not (tmp_path / "other").exists()
+
+
+def test_another_number_of_axes_than_the_file_says_is_refused(run: Run, tmp_path: Path) -> None:
+    data = json.loads(Path(SMALL).read_text())
+    data["benchmarks"] = data["benchmarks"][:1]
+    for chunks, code in (([64, 64, 64], 2), ([64, 64], 0), (64, 0)):
+        data["benchmarks"][0]["params"] = {"chunks": chunks}
+        (tmp_path / "file.json").write_text(json.dumps(data))
+        done = run("import", "file.json", "-o", str(code), "--replace", "--set", "shape=806x629")
+        assert done.exit_code == code, done.output
+        refused = "shape was set with 2 axes, and file.json says chunk_shape with 3 axes"
+        assert (refused in words(done.stderr)) is (code == 2)
+    assert run("import", "file.json", "-o", "0", "--replace", "--set", "axes=zyx").exit_code == 0
+
+
 def test_one_bad_file_of_two_writes_none(run: Run, tmp_path: Path) -> None:
     assert run("import", SMALL, "none.json").exit_code == 3
     assert not (tmp_path / "results").exists()

@@ -117,7 +117,7 @@ def test_what_is_set_by_hand_fills_gaps_and_stands_apart(tmp_path: Path) -> None
     ("given", "chunks"),
     [
         ((), None),
-        (("axes=yx",), (32, 32)),
+        (("axes=zyx",), (32, 32, 32)),
         (("shape=8x30x30",), None),  # longer than the image on every axis: no edge of a chunk
         (("shape=8x64x64",), (32, 32, 32)),
         (("chunk_shape=1x64x64",), (1, 64, 64)),
@@ -259,7 +259,7 @@ def test_no_host_and_no_path_is_kept(tmp_path: Path) -> None:
     ("edit", "words"),
     [
         (lambda data: data["benchmarks"].clear(), "holds no times"),
-        (lambda data: data["benchmarks"].append(data["benchmarks"][0]), "1 names twice"),
+        (lambda data: data["benchmarks"].append(data["benchmarks"][0]), "1 name twice"),
         (lambda data: data["benchmarks"][0].pop("name"), "test 1 has no name"),
         (lambda data: data["benchmarks"][1].pop("stats"), "has no stats"),
         (lambda data: data["benchmarks"][0]["stats"].update(median=0.013), "is not that of its samples"),
@@ -348,7 +348,7 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_compacted_journal_keeps_it_and_names_are_safe(tmp_path: Path) -> None:
-    imported = read_file(SMALL, given={"dataset": "</script><b>x", "shape": (4, 4)}, machine="../lab 1").imported
+    imported = read_file(SMALL, given={"dataset": "</script><b>x", "shape": (4, 4, 4)}, machine="../lab 1").imported
     assert imported.machine_name == "lab-1"
     path, _ = keep(imported, tmp_path)
     assert path.parent.parent == tmp_path

@@ -21,7 +21,7 @@ _EXAMPLES: Final = (
     "storebench import .benchmarks/*/0001_*.json",
     "storebench import 0003_tensorstore.json -o other --set dataset=heart \\",
     "    --set shape=806x629x629 --set dtype=uint16 --set library=tensorstore",
-    "storebench import results/lab-1/*.json --from asv -o other",
+    "storebench import .asv/results/lab-1/1a2b3c4d-*.json --from asv -o other",
 )
 _ASKED: Final[Mapping[str, str]] = {
     "dataset": "NAME",
@@ -168,7 +168,9 @@ def _say(output: Output, fact: Mapping[str, Any]) -> None:
 
 def _rows_text(fact: Mapping[str, Any]) -> str:
     others = fact["n_rows"] - fact["n_ok"]
-    return f"{count_text(fact['n_rows'])} rows" + (f" ({count_text(others)} without a number)" if others else "")
+    return ("1 row" if fact["n_rows"] == 1 else f"{count_text(fact['n_rows'])} rows") + (
+        f" ({count_text(others)} without a number)" if others else ""
+    )
 
 
 def _samples_text(numbers: Sequence[int] | None) -> str:
@@ -178,7 +180,7 @@ def _samples_text(numbers: Sequence[int] | None) -> str:
     if high == 0:
         return ", medians without samples: no intervals"
     return (
-        f", {count_text(low)} samples each"
+        f", {'1 sample' if low == 1 else f'{count_text(low)} samples'} each"
         if low == high
         else f", {count_text(low)} to {count_text(high)} samples each"
     )

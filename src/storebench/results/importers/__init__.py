@@ -6,8 +6,10 @@ Nothing is guessed: what a file does not say stays missing, and a person may say
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +22,7 @@ from storebench.results.asv import NOT_RESULTS
 from storebench.results.imported import Imported, imported_line, read_imported, write_imported
 from storebench.results.importers import asv_foreign, pytest_benchmark
 from storebench.results.importers._source import Read
-from storebench.results.importers._values import parse_given
+from storebench.results.importers._values import WITH_AXES, parse_given
 from storebench.results.machines import machine_name
 
 __all__ = ["IMPORTERS", "Importer", "ReadFile", "keep", "keep_all", "parse_given", "read_file"]
@@ -81,9 +83,10 @@ def read_file(
     ResultsError
         If it cannot be read or understood; says what was expected and what to do.
     UsageError
-        If something was set that the file says itself.
+        If it is storebench's own, something was set that the file says itself, or what was set has another number of axes.
     """
     raw = _bytes_of(path)
+    _require_another_tool(path, raw)
     importer_name, data = _kind_of(path, raw, kind)
     try:
         found = IMPORTERS[importer_name].read(path, data)
@@ -104,6 +107,7 @@ def read_file(
         **asdict(found.source) | {"machine": {k: v for k, v in found.source.machine.items() if v is not None}},
     )
     _require_news(imported)
+    _require_same_axes(imported)
     return ReadFile(imported=imported, n_left_out=found.n_left_out)
 
 
@@ -114,6 +118,25 @@ def _bytes_of(path: Path) -> bytes:
         raise ResultsError(f"{path} is a folder; name the files in it, as in {path}/*.json") from error
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _require_another_tool(path: Path, raw: bytes) -> None:
+    """Refuse a journal of storebench, and asv's file that has one beside it: `report` reads both as they are."""
+    journal = path.with_name(f"{path.name.removesuffix('.json')}.jsonl")
+    if _is_journal(raw) or (path.suffix == ".json" and journal.is_file() and _is_journal(_bytes_of(journal))):
+        raise UsageError(
+            f"{path}: these are storebench's own results; show them with: "
+            f"storebench report {shlex.quote(str(path.parent))}"
+        )
+
+
+def _is_journal(raw: bytes) -> bool:
+    """Tell whether the first line is one of a journal."""
+    try:
+        line = json.loads(raw.partition(b"\n")[0])
+    except ValueError:
+        return False
+    return isinstance(line, dict) and {"schema_version", "kind"} <= line.keys()
 
 
 def _kind_of(path: Path, raw: bytes, kind: str | None) -> tuple[str, Mapping[str, Any]]:
@@ -140,7 +163,10 @@ def _require_rows(path: Path, importer_name: str, found: Read) -> None:
         raise ResultsError(f"{path} holds no times; was {importer_name} run without any benchmark?")
     double = [name for name, count in Counter(row["case_id"] for row in found.rows).items() if count > 1]
     if double:
-        raise ResultsError(f"{path} has {len(double)} names twice, as {double[0]}: rows could not be told apart")
+        raise ResultsError(
+            f"{path} has {len(double)} {'name' if len(double) == 1 else 'names'} twice, as {double[0]}: rows could not be "
+            "told apart"
+        )
 
 
 def _require_news(imported: Imported) -> None:
@@ -150,6 +176,23 @@ def _require_news(imported: Imported) -> None:
             said = sorted({str(row[column]) for row in imported.rows})
             shown = ", ".join(said[:3]) + (", …" if len(said) > 3 else "")
             raise UsageError(f"{imported.file} says {column} of every row itself ({shown}); leave --set {column} out")
+
+
+def _require_same_axes(imported: Imported) -> None:
+    """Refuse what was set by hand with another number of axes than the file says of a row."""
+    given = {column: len(imported.given[column]) for column in WITH_AXES if column in imported.given}
+    for row in imported.rows if given else ():
+        said = {column: len(row[column]) for column in WITH_AXES if row.get(column) is not None}
+        for (column, n), (other, n_said) in itertools.product(given.items(), said.items()):
+            if n != n_said:
+                raise UsageError(
+                    f"{column} was set with {_axes_text(n)}, and {imported.file} says {other} with {_axes_text(n_said)}, as in "
+                    f"{row['case_id']}; set what fits, or leave --set {column} out"
+                )
+
+
+def _axes_text(n: int) -> str:
+    return "1 axis" if n == 1 else f"{n} axes"
 
 
 def keep(imported: Imported, folder: Path, *, replace: bool = False) -> tuple[Path, bool]:

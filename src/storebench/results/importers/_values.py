@@ -23,6 +23,9 @@ _SHAPES: Final = ("shape", "chunk_shape", "shard_shape")
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"operation": OPERATIONS, "cache": CACHE_STATES, "durability": DURABILITIES}
 )
+WITH_AXES: Final = (*_SHAPES, "axes")
+"""Columns whose length is the number of axes."""
+
 _AXES: Final = "tczyx"
 
 
@@ -114,7 +117,7 @@ def parse_given(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _require_one_number_of_axes(given: Mapping[str, Any]) -> None:
-    lengths = {column: len(given[column]) for column in (*_SHAPES, "axes") if column in given}
+    lengths = {column: len(given[column]) for column in WITH_AXES if column in given}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{column} {n}" for column, n in lengths.items())
         raise UsageError(f"these do not have the same number of axes: {listed}")
