@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,42 @@ def test_the_front_is_what_no_other_beats(tmp_path: Path) -> None:
     data = csv_of(section, tmp_path)
     assert set(data["setting"][data["on_front"]].str.split().str[-1]) == {"none", "zstd-3", "gzip-9"}
     assert section.finding.endswith("both size and time: 3 of 4 for the write, 3 of 4 for the read")
+
+
+def test_raw_npy_is_drawn_and_not_ranked(tmp_path: Path) -> None:
+    rows = _stores(TIMES)
+    raw = {"backend": "npy-numpy", "codec": "none", "chunk_shape": None, "compression_ratio": 1.0}
+    rows += [row(0.0001, operation="write", **raw), row(0.0001, pattern="plane_xy", **raw)]
+    section = _one(tradeoff.make, rows, tmp_path)
+    data = csv_of(section, tmp_path)
+    is_raw = data["setting"].str.startswith("npy-numpy")
+    assert is_raw.sum() == 2
+    assert not data["on_front"][is_raw].any()
+    assert section.finding.endswith("3 of 3 for the write, 3 of 3 for the read")
+    assert "hollow, not ranked: raw npy" in (section.svg or "")
+    assert data["ci95_low_s"].notna().all()  # a read of one pattern has its row's interval
+    assert "A bar is the 95 % interval" in section.about
+    assert "a mean has no interval" in _answered(_stores(TIMES), tmp_path / "mean").about
+
+
+def test_a_family_of_codecs_looks_the_same_in_every_figure(tmp_path: Path) -> None:
+    """Families rank differently by figure: many settings with gzip, but only zstd and no compression timed alone."""
+    rows = _stores(TIMES | {"gzip-1": (2.9, 0.03, 0.03), "gzip-5": (3.0, 0.04, 0.04)}) + _codecs(0.005)
+    looks = [_looks(_one(make, rows, tmp_path)) for make in (tradeoff.make, codec_speed.make)]
+    common = looks[0].keys() & looks[1].keys()
+    assert common == {"none", "zstd"}
+    assert {name: looks[0][name] for name in common} == {name: looks[1][name] for name in common}
+    assert len({*looks[0].values(), *looks[1].values()}) == 4  # gzip and blosc-lz4 have looks of their own
+
+
+def _looks(section: Section) -> dict[str, str]:
+    """Return the colour of each family in the legend, which is the last text of that name."""
+    svg, looks = section.svg or "", {}
+    for name in ("none", "zstd", "gzip", "blosc-lz4"):
+        before, found, _ = svg.rpartition(f">{name}</text>")
+        if found:
+            looks[name] = re.findall(r"var\(--(s\d)\)", before)[-1]
+    return looks
 
 
 # chunk shapes, chunk bytes, amplification
@@ -348,10 +385,10 @@ def _codecs(lz4_s: float, operation: str = "decode") -> Rows:
     [
         (
             0.005,
-            "blosc-lz4-5-shuffle (200 MiB/s at ratio 1.50) decodes fastest; zstd-9 saves most (ratio 2.20 at 33.3 MiB/s)",
+            "blosc-lz4-5-shuffle (200 MiB/s at ratio 1.50) decodes fastest of those that compress; zstd-9 saves most (ratio 2.20",
         ),
-        (0.08, "zstd-1 (50.0 MiB/s at ratio 2.00) decodes fastest; zstd-9 saves most"),
-        (0.02, "blosc-lz4-5-shuffle (50.0 MiB/s at ratio 1.50) and zstd-1 decode fastest"),
+        (0.08, "zstd-1 (50.0 MiB/s at ratio 2.00) decodes fastest of those that compress; zstd-9 saves most"),
+        (0.02, "blosc-lz4-5-shuffle (50.0 MiB/s at ratio 1.50) and zstd-1 decode fastest of those that compress; "),
     ],
 )
 def test_the_fastest_codec(lz4_s: float, start: str, tmp_path: Path) -> None:
@@ -361,11 +398,18 @@ def test_the_fastest_codec(lz4_s: float, start: str, tmp_path: Path) -> None:
     assert data.loc["zstd-9", "throughput_mib_s"] == pytest.approx(1 / 0.03)
     assert data.loc["zstd-9", "low_mib_s"] < data.loc["zstd-9", "throughput_mib_s"] < data.loc["zstd-9", "high_mib_s"]
     assert "33.3 MiB/s" in _texts(section)
+    assert "Blocks of the image of 64x64x64 in memory, timed alone" in section.about
+    assert "A line joins the levels of one codec, a number is a level." in section.about
+    bare = _one(codec_speed.make, [r for r in _codecs(lz4_s) if r["codec"] != "zstd-9"], tmp_path / "bare")
+    assert "number" not in bare.about
+    assert "line" not in bare.about
 
 
 def test_no_codec_is_shown_to_be_faster(tmp_path: Path) -> None:
     rows = [{**r, **{n: v for n, v in _codecs(0.02)[0].items() if n.endswith("_s")}} for r in _codecs(0.02)]
-    assert _one(codec_speed.make, rows, tmp_path).finding.startswith("No codec is shown to decode faster than another")
+    assert _one(codec_speed.make, rows, tmp_path).finding.startswith(
+        "No codec that compresses is shown to decode faster than another"
+    )
 
 
 def test_speeds_beside_timings_show_nothing_to_be_faster(tmp_path: Path) -> None:

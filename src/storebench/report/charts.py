@@ -32,31 +32,36 @@ class CodecFamilies:
     Attributes
     ----------
     names : sequence of str
-        The most frequent first.
-    n_more : int
-        Families that share the last entry.
+        By place.
     """
 
     names: Sequence[str]
-    n_more: int
 
     def place(self, codec: str) -> int:
         """Return the series of a codec."""
-        family = codec_family(codec)
-        return list(self.names).index(family) if family in self.names else len(self.names) - 1
+        return min(self.names.index(codec_family(codec)), len(SERIES) - 1)
 
-    @property
-    def texts(self) -> list[str]:
-        """The legend's entries."""
-        more = f" and {self.n_more} more" if self.n_more else ""
-        return [*self.names[:-1], *(f"{name}{more}" for name in self.names[-1:])]
+    def legend(self, codecs: Iterable[str]) -> dict[int, str]:
+        """Return the legend's entries of a figure that shows these codecs: by series its family."""
+        drawn = set(map(codec_family, codecs))
+        by_place: dict[int, list[str]] = {}
+        for index, name in enumerate(self.names):
+            if name in drawn:
+                by_place.setdefault(min(index, len(SERIES) - 1), []).append(name)
+        return {
+            place: f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+            for place, names in by_place.items()
+        }
 
 
-def codec_families(codecs: Iterable[str]) -> CodecFamilies:
-    """Return the families of codecs."""
-    counts = Counter(map(codec_family, codecs))
-    names = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
-    return CodecFamilies(names=names[: len(SERIES)], n_more=max(0, len(names) - len(SERIES)))
+def codec_families(views: Sequence[View]) -> CodecFamilies:
+    """Return the families of codecs of a page, for all its figures: a family looks the same in each of them.
+
+    Those of the settings of the first view stand first, the most frequent before all, since most figures show these.
+    """
+    main = Counter(codec_family(setting.codec) for setting in views[0].settings)
+    every = Counter(codec_family(row["codec"] or "?") for view in views for row in view.records)
+    return CodecFamilies(names=sorted(every, key=lambda name: (-main[name], -every[name], name)))
 
 
 def codec_family(codec: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from storebench.advise.words import listed
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.report.views import Record, Setting, View
 from storebench.results.tidy import throughput
-from storebench.units import MIB
+from storebench.units import MIB, shape_text
 
 _BESIDE: Final = {"write": "encode", "read": "decode"}
 _LEAST_CODECS: Final = 3
@@ -93,8 +94,17 @@ def _timed_alone(view: View) -> Speeds:
     for operation in _BESIDE.values():
         rows = [row for row in view.records if row["operation"] == operation and row["status"] == "ok"]
         found[operation] = _speeds((row, row["asked_bytes"], row["compression_ratio"]) for row in rows)
-    how = "Blocks of the image in memory, timed alone."
+    how = f"{_blocks_text(found)} in memory, timed alone."
     return Speeds(view=view, how=how, by_operation={name: speeds for name, speeds in found.items() if speeds})
+
+
+def _blocks_text(found: Mapping[str, Sequence[Speed]]) -> str:
+    """Name the blocks that codecs worked on: as large as one chunk."""
+    rows = [speed.row for speeds in found.values() for speed in speeds]
+    shapes = sorted({row["chunk_shape"] for row in rows if row["chunk_shape"] is not None})
+    if not shapes:
+        return "Blocks of the image"
+    return f"Blocks of the image of {listed(map(shape_text, shapes), most=3)}"
 
 
 def _beside_timings(view: View) -> Speeds:
@@ -110,7 +120,7 @@ def _beside_timings(view: View) -> Speeds:
         ]
         if kept := _one_each(speed for speed in speeds if speed is not None):
             found[operation] = kept
-    how = "One thread, measured beside the cases: no intervals."
+    how = f"{_blocks_text(found)}, one thread, measured beside the cases: no intervals."
     return Speeds(view=view, how=how, by_operation=found, has_intervals=False)
 
 

@@ -26,7 +26,7 @@ from storebench.units import bytes_text, percent_text, ratio_axis_text, ratio_te
 _MOST_BARS: Final = 120
 """Of a panel: intervals of more points hide the points."""
 _MOST_ROWS: Final = 60
-_LOSSY: Final[dict[str, Any]] = {"markerfacecolor": PAPER, "markeredgewidth": 1.1}
+_HOLLOW: Final[dict[str, Any]] = {"markerfacecolor": PAPER, "markeredgewidth": 1.1}
 _RING: Final[dict[str, Any]] = {
     "linestyle": "", "marker": "o", "markersize": 13, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 1.4,
 }  # fmt: skip
@@ -73,12 +73,24 @@ class _Panel:
     points : sequence of _Point
         The fastest first.
     front : set of str
-        Labels of the lossless settings that no other lossless one beats on both.
+        Labels of the ranked settings that no other ranked one beats on both: neither lossy nor the baseline.
     """
 
     label: str
     points: Sequence[_Point]
     front: set[str]
+
+    @property
+    def shown(self) -> Sequence[_Point]:
+        """The points drawn: the front, and of the others as many as fit."""
+        front = [point for point in self.points if point.setting.label in self.front]
+        behind = [point for point in self.points if point.setting.label not in self.front]
+        return [*front, *thinned(behind, MOST_POINTS // 2 - len(front))]
+
+    @property
+    def bars(self) -> Sequence[_Point]:
+        """The points drawn with their interval."""
+        return [p for p in self.shown if p.ends[0] < p.ends[1]] if len(self.shown) <= _MOST_BARS else []
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
@@ -111,10 +123,10 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     fronts, points = _fronts(panels), Points()
     bare = f"Lossless settings that no other beats on both size and time: {fronts}"
     finding = bare if story.answer is None else story.answer.finding
-    svg, files = studio.save(_draw(panels, _winner(story), points), "tradeoff", finding, data, groups=list(points.rows))
+    svg, files = studio.save(_draw(panels, story, points), "tradeoff", finding, data, groups=list(points.rows))
     about = (
         "One point is one setting. Up is smaller, left is faster; the line joins what no other lossless setting beats on both "
-        f"({fronts}).{f' A read is the mean of the mix: {_shares_text(weights)}.' if len(weights) > 1 else ''}"
+        f"({fronts}).{_aside_text(panels)}{_mean_text(weights)}{_bars_text(panels)}"
     )
     yield Section(
         name="tradeoff",
@@ -142,6 +154,26 @@ def _weights(story: Story) -> dict[str, float]:
 
 def _mix_text(weights: Mapping[str, float]) -> str:
     return f"mean of {len(weights)} patterns" if len(weights) > 1 else pattern_text(next(iter(weights), ""))
+
+
+def _mean_text(weights: Mapping[str, float]) -> str:
+    return (
+        f" A read is the mean of the mix: {_shares_text(weights)}; a mean has no interval." if len(weights) > 1 else ""
+    )
+
+
+def _bars_text(panels: Sequence[_Panel]) -> str:
+    return " A bar is the 95 % interval." if any(panel.bars for panel in panels) else ""
+
+
+def _aside(panels: Sequence[_Panel]) -> list[str]:
+    """Return in words what is drawn and not ranked."""
+    found = {point.setting.standing for panel in panels for point in panel.points}
+    return [text for standing, text in (("lossy", "lossy"), ("baseline", "raw npy")) if standing in found]
+
+
+def _aside_text(panels: Sequence[_Panel]) -> str:
+    return " Raw npy, for comparison, is not ranked." if "raw npy" in _aside(panels) else ""
 
 
 def _shares_text(weights: Mapping[str, float]) -> str:
@@ -180,21 +212,21 @@ def _panel(label: str, found: Iterable[_Point | None]) -> _Panel | None:
     points = sorted((point for point in found if point is not None), key=lambda p: (p.time_s, p.setting.label))
     if not points:
         return None
-    lossless = [point for point in points if point.setting.standing != "lossy"]
-    front = pareto_front([point.time_s for point in lossless], [point.ratio for point in lossless])
-    return _Panel(label=label, points=points, front={lossless[index].setting.label for index in front})
+    ranked = [point for point in points if not point.setting.standing]
+    front = pareto_front([point.time_s for point in ranked], [point.ratio for point in ranked])
+    return _Panel(label=label, points=points, front={ranked[index].setting.label for index in front})
 
 
 def _fronts(panels: Sequence[_Panel]) -> str:
-    counted = [(panel, sum(point.setting.standing != "lossy" for point in panel.points)) for panel in panels]
+    counted = [(panel, sum(not point.setting.standing for point in panel.points)) for panel in panels]
     return ", ".join(
         f"{len(panel.front)} of {count} for the {panel.label.split(',')[0].lower()}" for panel, count in counted
     )
 
 
-def _draw(panels: Sequence[_Panel], winner: str | None, points: Points) -> Figure:
+def _draw(panels: Sequence[_Panel], story: Story, points: Points) -> Figure:
     """Draw compression ratio against time: a colour and a marker per codec family, the Pareto front as a line."""
-    families = codec_families(point.setting.codec for panel in panels for point in panel.points)
+    families, winner = codec_families(story.views), _winner(story)
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     grid = figure.subplots(1, max(2, len(panels)), sharey=True, squeeze=False)[0]
     for axes in grid[len(panels) :]:
@@ -207,33 +239,27 @@ def _draw(panels: Sequence[_Panel], winner: str | None, points: Points) -> Figur
     if max(ratios) / min(ratios) > 4:
         log_axis(grid[0], ratios, ratio_axis_text, which="y")
     grid[0].set_ylabel("Compression ratio (higher is smaller)")
-    handles = [series_handle(index) for index in range(len(families.names))]
-    handles += [series_handle(0, **_LOSSY, color=MUTED)] if _has_lossy(panels) else []
+    legend = families.legend(point.setting.codec for panel in panels for point in panel.points)
+    hollow = ", ".join(_aside(panels))
+    handles = [series_handle(index) for index in legend]
+    handles += [series_handle(0, **_HOLLOW, color=MUTED)] if hollow else []
     handles += [Line2D([], [], color=INK, linewidth=1), *([Line2D([], [], **_RING)] if winner else [])]
-    texts = [*families.texts, *(["hollow: lossy"] if _has_lossy(panels) else []), "Pareto front, lossless"]
+    texts = [*legend.values(), *([f"hollow, not ranked: {hollow}"] if hollow else []), "Pareto front, lossless"]
     legend_above(figure, handles, [*texts, *([f"the answer: {winner}"] if winner else [])], columns=6)
     return figure
-
-
-def _has_lossy(panels: Sequence[_Panel]) -> bool:
-    return any(point.setting.standing == "lossy" for panel in panels for point in panel.points)
 
 
 def _draw_panel(axes: Axes, panel: _Panel, families: CodecFamilies, points: Points) -> None:
     front = [point for point in panel.points if point.setting.label in panel.front]
     steps = [(point.time_s, point.ratio) for point in front]
     axes.plot([x for x, _ in steps], [y for _, y in steps], drawstyle="steps-post", color=INK, linewidth=1, zorder=1.5)
-    behind = [point for point in panel.points if point.setting.label not in panel.front]
-    shown = [*front, *thinned(behind, MOST_POINTS // 2 - len(front))]
-    for index in range(len(families.names)):
-        group = [point for point in shown if families.place(point.setting.codec) == index]
-        if len(shown) <= _MOST_BARS:
-            bars = [
-                (low, point.ratio, high, point.ratio) for point in group for low, high in [point.ends] if low < high
-            ]
-            segments(axes, bars, color=SERIES[index], linewidth=0.9, alpha=0.55)
-        for lossy, style in ((False, {}), (True, _LOSSY | {"markeredgecolor": SERIES[index]})):
-            some = [p for p in group if (p.setting.standing == "lossy") == lossy]
+    places = {point.setting.codec: families.place(point.setting.codec) for point in panel.points}
+    for index in sorted(set(places.values())):
+        group = [point for point in panel.shown if places[point.setting.codec] == index]
+        bars = [(p.ends[0], p.ratio, p.ends[1], p.ratio) for p in panel.bars if places[p.setting.codec] == index]
+        segments(axes, bars, color=SERIES[index], linewidth=0.9, alpha=0.55)
+        for aside, style in ((False, {}), (True, _HOLLOW | {"markeredgecolor": SERIES[index]})):
+            some = [p for p in group if bool(p.setting.standing) == aside]
             points.series(axes, index, [(p.time_s, p.ratio, p.row["position"]) for p in some], **style)
     log_axis(axes, [time for point in panel.points for time in (*point.ends, point.time_s)], seconds_axis_text)
     axes.set_title(panel.label, pad=5)
