@@ -20,6 +20,7 @@ from storebench.report.sections import (
     formats,
     libraries,
     padding,
+    rates,
     stacks,
     tradeoff,
 )
@@ -190,10 +191,25 @@ def test_a_family_of_codecs_looks_the_same_in_every_figure(tmp_path: Path) -> No
     assert len({*looks[0].values(), *looks[1].values()}) == 4  # gzip and blosc-lz4 have looks of their own
 
 
-def _looks(section: Section) -> dict[str, str]:
+def test_a_lossy_family_keeps_its_look_and_its_libraries_differ_by_line(tmp_path: Path) -> None:
+    rows = _stores(TIMES)
+    for backend in ("jp2-glymur", "jp2-imagecodecs"):
+        for ratio in (10, 20):
+            loss = {"psnr_db": 90.0 - ratio, "max_abs_error": float(ratio), "compression_ratio": float(ratio)}
+            rows.append(row(0.1, operation="write", backend=backend, codec=f"jp2-ratio-{ratio}", **loss))
+    looks = _looks(_one(tradeoff.make, rows, tmp_path), "jp2-ratio")
+    section = _one(rates.make, rows, tmp_path)
+    libraries_looks = _looks(section, "jp2-glymur", "jp2-imagecodecs")
+    assert set(libraries_looks) == {"jp2-glymur", "jp2-imagecodecs"}
+    assert set(libraries_looks.values()) == set(looks.values())
+    assert len(points_of(section)) == 4
+    assert "stroke-dasharray" in (section.svg or "")
+
+
+def _looks(section: Section, *names: str) -> dict[str, str]:
     """Return the colour of each family in the legend, which is the last text of that name."""
     svg, looks = section.svg or "", {}
-    for name in ("none", "zstd", "gzip", "blosc-lz4"):
+    for name in names or ("none", "zstd", "gzip", "blosc-lz4"):
         before, found, _ = svg.rpartition(f">{name}</text>")
         if found:
             looks[name] = re.findall(r"var\(--(s\d)\)", before)[-1]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from matplotlib.figure import Figure
 
-from storebench.report.charts import view_text
+from storebench.report.charts import codec_families, view_text
 from storebench.report.figures import WIDTH, Points, legend_above, series_handle
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._lossy import Losses, Store, losses_of
 from storebench.report.style import INK, MUTED, SERIES, log_axis
 from storebench.report.tables import Cell, Table
 from storebench.units import decibels_text, ratio_axis_text, ratio_text, value_text
+
+_LINES: Final = ("-", "--", ":", "-.")
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
@@ -25,7 +29,11 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         return
     finding, points = _finding(losses, curves), Points()
     svg, files = studio.save(
-        _draw(losses, curves, points), "rates", finding, _data(losses, curves), groups=list(points.rows)
+        _draw(losses, curves, _looks(story, curves), points),
+        "rates",
+        finding,
+        _data(losses, curves),
+        groups=list(points.rows),
     )
     yield Section(
         name="rates",
@@ -91,13 +99,26 @@ def _table(losses: Losses, curves: dict[str, list[Store]]) -> Table:
     )
 
 
-def _draw(losses: Losses, curves: dict[str, list[Store]], points: Points) -> Figure:
+def _looks(story: Story, curves: dict[str, list[Store]]) -> list[tuple[int, str]]:
+    """Return series and line style by curve: a codec family looks as in the other figures, its libraries differ by line."""
+    families, n_before = codec_families(story.views), Counter[int]()
+    looks = []
+    for stores in curves.values():
+        place = families.place(stores[0].codec)
+        looks.append((place, _LINES[n_before[place] % len(_LINES)]))
+        n_before[place] += 1
+    return looks
+
+
+def _draw(losses: Losses, curves: dict[str, list[Store]], looks: Sequence[tuple[int, str]], points: Points) -> Figure:
     """Draw PSNR against ratio: a line per library, the largest error beside each point of the first, the lossless limit."""
     figure = Figure(figsize=(WIDTH, 3.9), layout="constrained")
     axes = figure.subplots()
-    for index, stores in enumerate(curves.values()):
+    for (index, line), stores in zip(looks, curves.values(), strict=True):
         places = [(store.ratio, store.row["psnr_db"], store.row["position"]) for store in stores]
-        axes.plot([x for x, _, _ in places], [y for _, y, _ in places], color=SERIES[index], linewidth=1)
+        axes.plot(
+            [x for x, _, _ in places], [y for _, y, _ in places], color=SERIES[index], linewidth=1, linestyle=line
+        )
         points.series(axes, index, places)
     for store in next(iter(curves.values())):
         text = f"±{value_text(store.row['max_abs_error'])}"
@@ -122,5 +143,5 @@ def _draw(losses: Losses, curves: dict[str, list[Store]], points: Points) -> Fig
     axes.margins(y=0.12)
     axes.set_xlabel("Compression ratio, log scale (right is smaller)")
     axes.set_ylabel("PSNR, dB (up is nearer to the original)")
-    legend_above(figure, [series_handle(index) for index in range(len(curves))], list(curves))
+    legend_above(figure, [series_handle(index, linestyle=line, linewidth=1) for index, line in looks], list(curves))
     return figure
