@@ -21,11 +21,14 @@ from storebench.report.changes import (
     tables,
     trend_figure,
 )
+from storebench.report.changes import page as page_of_changes
 from storebench.report.changes.names import case_names
 from storebench.report.changes.sides import differences, differences_text, headline
 from storebench.report.section import Section, Studio
 from storebench.report.style import house_style
-from storebench.results.journal import JournalContent
+from storebench.results.frame import load_results
+from storebench.results.importers import keep, read_file
+from storebench.results.journal import JournalContent, read_journal
 from storebench.trends import steps
 
 from ._histories import Planted, commit_name, plant
@@ -91,7 +94,9 @@ def test_a_slowed_case_is_in_sentence_tally_figure_table_and_csv(built: tuple[st
     figure = page.partition('<section id="forest"')[2].partition("</section>")[0]
     assert "read XZ plane (+2" not in figure  # the label, and its numbers beside it
     assert "zarr3-zarrpython chunks-16x16x16 zstd-3</text>" in figure
-    assert "Slower by up to +2" in figure
+    assert re.search(
+        r"The newer takes up to 2\d\.\d % more time \(read XZ plane\) and up to \d+\.\d % less time \(", figure
+    )
     slower = page.partition("<summary>Slower: 1 case</summary>")[2].partition("</details>")[0]
     assert "zarr3-zarrpython chunks-16x16x16 zstd-3" in slower
     assert slower.count('class="mark slower"') == 1
@@ -371,3 +376,43 @@ def test_cases_share_what_all_have(sides: tuple[ResultSet, ResultSet]) -> None:
     names, image = case_names(mixed)
     assert image == ""
     assert names["time_read/64/zstd"].line == "time_read, 64 zstd"
+
+
+def test_either_verdict_is_drawn_where_only_some_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forest, "MOST_ROWS", 4)
+    monkeypatch.setattr(forest, "FEW_ROWS", 4)
+    monkeypatch.setattr(page_of_changes, "MOST_OPEN", 4)
+    monkeypatch.setattr(tables, "MOST_OPEN", 4)
+    factors = {"/plane_xz/": 1.3, "/plane_xy/": 0.5, "/roi16/": 0.9, "/whole/": 0.2}
+    newer = plant(tmp_path / "newer", [Planted(commit=commit_name(2), day=1, factors=factors, bytes_more={"": 1})])
+    found = find_changes(newer, plant(tmp_path / "older", [Planted(commit=commit_name(1))], seed=3))
+    assert found is not None
+    drawn, n_left_out = forest._chosen(found)
+    assert [row["verdict"] for row in drawn] == ["slower"] * 2 + ["faster"] * 2
+    assert {row["case_id"] for row in drawn} == {
+        row["case_id"] for verdict in ("slower", "faster") for row in found.rows(verdict)[:2]
+    }
+    assert n_left_out == found.summary["n_matched"] - 4
+    page = _built(found, tmp_path / "page")
+    assert "The most extreme 2 slower and 2 faster are drawn" in page
+    assert not re.search(r"by up to|up to [+-]", page)
+    assert "<details><summary>Faster: " in page, "long, so closed"
+    assert "<details><summary>Counts that changed" in page
+
+
+def test_sides_of_other_tools_are_named_by_environment_and_date(tmp_path: Path) -> None:
+    small = Path(__file__).parents[1] / "data" / "imports" / "0007_zarr-fast.json"
+    sides = []
+    for name, day in (("zarr-fast", "03"), ("other", "04")):
+        file = tmp_path / f"0001_{name}.json"
+        file.write_text(small.read_text().replace("2026-02-03", f"2026-02-{day}"))
+        keep(read_file(file).imported, tmp_path / name)
+        journal = read_journal(*(tmp_path / name).rglob("*.jsonl"))
+        sides.append(ResultSet(frame=load_results(tmp_path / name), journal=journal))
+    found = find_changes(sides[1], sides[0])
+    assert found is not None
+    assert headline(found) == "What changed: zarr-fast → other"
+    assert "Compared are zarr-fast (measured 2026-02-03) and other (measured 2026-02-04)" in found.choice
+    text = _text(_built(found, tmp_path / "page"))
+    assert "zarr-fast of 2026-02-03 → other of 2026-02-04" in text
+    assert "it is not known how many processes the samples come from" in text

@@ -58,7 +58,8 @@ def make(changes: Changes, studio: Studio) -> Iterator[Section]:
     summary = changes.summary
     drawn = "All that changed and the most extreme others are drawn"
     if summary["n_slower"] + summary["n_faster"] > MOST_ROWS:
-        drawn = f"Of those that changed the most extreme {count_text(MOST_ROWS)} are drawn"
+        found = [(sum(row["verdict"] == verdict for row in rows), verdict) for verdict in ("slower", "faster")]
+        drawn = f"The most extreme {' and '.join(f'{count_text(n)} {verdict}' for n, verdict in found if n)} are drawn"
     left_out = f" {drawn}; the tables have the other {cases_text(n_left_out)}." if n_left_out else ""
     about = (
         "Newer ÷ older, log scale; right of the middle is slower. The bar is the "
@@ -69,11 +70,13 @@ def make(changes: Changes, studio: Studio) -> Iterator[Section]:
 
 
 def _chosen(changes: Changes) -> tuple[list[Mapping[str, Any]], int]:
-    """Return the rows that are drawn, the slowest first, and how many are not."""
-    changed = [row for row in changes.rows("slower", "faster") if row["ratio"]]
+    """Return the rows that are drawn, the slowest first, and how many are not; of either verdict the most extreme are."""
+    slower, faster = ([row for row in changes.rows(verdict) if row["ratio"]] for verdict in ("slower", "faster"))
+    half = MOST_ROWS // 2
+    changed = [*slower[: max(half, MOST_ROWS - len(faster))], *faster[: max(half, MOST_ROWS - len(slower))]]
     others = [row for row in changes.rows("undecided", "same") if row["ratio"]]
     room = max(FEW_ROWS - len(changed), 0)
-    shown = [*changed[:MOST_ROWS], *others[:room]]
+    shown = [*changed, *others[:room]]
     return sorted(shown, key=lambda row: (-row["ratio"], row["case_id"])), changes.summary.get("n_matched", 0) - len(
         shown
     )
@@ -82,18 +85,26 @@ def _chosen(changes: Changes) -> tuple[list[Mapping[str, Any]], int]:
 def _finding(changes: Changes) -> str:
     """Say what the largest shown change is, each way."""
     parts = [
-        f"{verdict} by up to {change_text(rows[0]['ratio'])} ({changes.name(rows[0]['case_id']).title})"
+        f"up to {_time_text(rows[0]['ratio'])} ({changes.name(rows[0]['case_id']).title})"
         for verdict in ("slower", "faster")
-        if (rows := changes.rows(verdict))
+        if (rows := [row for row in changes.rows(verdict) if row["ratio"]])
     ]
     if parts:
-        text = "; ".join(parts)
-        return text[:1].upper() + text[1:]
+        return f"The newer takes {' and '.join(parts)}"
     decided = changes.summary["n_same"]
     if not decided:
         return "No case is decided: every interval reaches beyond the margin"
     widest = max((row for row in changes.rows("same")), key=effect)
-    return f"No change is shown; {cases_text(decided)} stay within the margin, the furthest off by {change_text(widest['ratio'])}"
+    stay = "stays" if decided == 1 else "stay"
+    return f"No change is shown; {cases_text(decided)} {stay} within the margin, the furthest off by {change_text(widest['ratio'])}"
+
+
+def _time_text(ratio: float) -> str:
+    """Write a ratio of times without a sign, as in "79.5 % less time"; from twice as much on as a multiple."""
+    text = change_text(ratio)
+    if text.startswith("x"):
+        return f"{text.removeprefix('x')} times as long"
+    return f"{text.lstrip('+-')} {'more' if ratio > 1 else 'less'} time"
 
 
 def draw_forest(rows: Sequence[Mapping[str, Any]], names: Sequence[CaseName], margin: float) -> Figure:

@@ -124,7 +124,8 @@ def _about(changes: Changes, trends: Sequence[Trend], chosen: Sequence[Trend]) -
     if len(chosen) < len(trends):
         said.append(f"Drawn are {count_text(len(chosen))} of {cases_text(len(trends))}.")
     if changes.n_unplaced:
-        said.append(f"Left out: {count_text(changes.n_unplaced)} runs of which no sample says when it was taken.")
+        left_out = "1 run" if changes.n_unplaced == 1 else f"{count_text(changes.n_unplaced)} runs"
+        said.append(f"Left out: {left_out} of which no sample says when it was taken.")
     said.append(
         f"The thick line is the level that asv's step detection finds; one needs {count_text(MIN_LEVEL)} runs, so the newest "
         "changes show in the comparison above first."

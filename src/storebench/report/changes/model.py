@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -13,9 +13,10 @@ from storebench.errors import ResultsError
 from storebench.records import Environment
 from storebench.report.changes.names import CaseName, case_names, cases_text, metric_text
 from storebench.results.comparison import Comparison, compare_frames
+from storebench.results.imported import Imported
 from storebench.results.journal import JournalContent
 from storebench.trends import Run, find_runs, in_order, newest_pair, without_repeats
-from storebench.units import count_text, moment_text, percent_axis_text
+from storebench.units import MISSING, count_text, moment_text, percent_axis_text
 
 VERDICTS: Final = ("slower", "faster", "undecided", "same")
 """In the order of the page: what asks for attention first."""
@@ -49,6 +50,8 @@ class Changes:
         Runs that have no place in it.
     environments : mapping of str to Environment
         By environment id, of all result sets.
+    imported : mapping of str to Imported
+        Files of other tools by environment id, of all result sets.
     names : mapping of str to CaseName
         By case id.
     image : str
@@ -63,6 +66,7 @@ class Changes:
     history: Sequence[Run] = ()
     n_unplaced: int = 0
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    imported: Mapping[str, Imported] = field(default_factory=dict)
     names: Mapping[str, CaseName] = field(default_factory=dict)
     image: str = ""
 
@@ -87,6 +91,26 @@ class Changes:
         return f"{count_text(found['slower'])} slower, {count_text(found['faster'])} faster, {calm}{noisy}"
 
     @property
+    def side_names(self) -> tuple[str, str]:
+        """What tells the older run from the newer: their commits, else their environments; of other tools' files both."""
+        if self.older is None or self.newer is None:
+            return MISSING, MISSING
+        old, new = self.older, self.newer
+        places = (old.environment or MISSING, new.environment or MISSING)
+        if places[0] == places[1]:
+            return old.name, new.name
+        if old.name == new.name:
+            return places
+        is_imported = any(run.environment_id in self.imported for run in (old, new))
+        return (f"{places[0]} {old.name}", f"{places[1]} {new.name}") if is_imported else (old.name, new.name)
+
+    def measured(self, run: Run) -> str:
+        """Say when a run was measured: its first sample, else the date that another tool's file has."""
+        source = self.imported.get(run.environment_id or "")
+        date = source.taken_at[:10] if source is not None and source.taken_at else MISSING
+        return moment_text(run.started_at) if run.started_at is not None else date
+
+    @property
     def n_noisy(self) -> int:
         """How many of the cases called slower or faster were measured on a busy machine."""
         return sum(bool(row["noisy"]) for row in self.rows("slower", "faster"))
@@ -97,9 +121,10 @@ class Changes:
         n_changed = len(self.rows("slower", "faster"))
         if not self.n_noisy:
             return ""
-        which = "All" if self.n_noisy == n_changed else count_text(self.n_noisy)
+        which = f"{'All' if self.n_noisy == n_changed else count_text(self.n_noisy)} of the {cases_text(n_changed)}"
+        which = "The one case" if n_changed == 1 else which
         return (
-            f"{which} of the {cases_text(n_changed)} called slower or faster were measured while the machine was busy with "
+            f"{which} called slower or faster {'was' if self.n_noisy == 1 else 'were'} measured while the machine was busy with "
             "other things. A busy machine makes the same code slower, and no statistic takes that out: measure again."
         )
 
@@ -183,6 +208,7 @@ def find_changes(results: ResultSet, older: ResultSet | None = None, *, margin: 
         "n_unplaced": len(every) - len(history),
         "environments": ({} if older is None else dict(older.journal.environments))
         | dict(results.journal.environments),
+        "imported": ({} if older is None else dict(older.journal.imported)) | dict(results.journal.imported),
         "names": names,
         "image": image,
     }
@@ -192,8 +218,13 @@ def find_changes(results: ResultSet, older: ResultSet | None = None, *, margin: 
         comparison = compare_frames(pair[0].rows, pair[1].rows, margin=margin)
     except ResultsError as error:
         return Changes(older=None, newer=None, comparison=None, why_not=f"Nothing is compared: {error}.", **shared)
-    choice = _choice(pair, olds, news, inside=older is None)
-    return Changes(older=pair[0], newer=pair[1], comparison=comparison, choice=choice, **shared)
+    found = Changes(older=pair[0], newer=pair[1], comparison=comparison, **shared)
+    return replace(found, choice=_choice(found, pair, olds, news, inside=older is None))
+
+
+def _when(changes: Changes, run: Run) -> str:
+    measured = changes.measured(run)
+    return "when is not recorded" if measured == MISSING else f"measured {measured}"
 
 
 def _runs(results: ResultSet) -> list[Run]:
@@ -220,9 +251,9 @@ def _why_not(olds: Sequence[Run], news: Sequence[Run]) -> str:
     )
 
 
-def _choice(pair: tuple[Run, Run], olds: Sequence[Run], news: Sequence[Run], *, inside: bool) -> str:
+def _choice(changes: Changes, pair: tuple[Run, Run], olds: Sequence[Run], news: Sequence[Run], *, inside: bool) -> str:
     old, new = pair
-    moments = [f"{run.name} (measured {moment_text(run.started_at)})" for run in pair]
+    moments = [f"{name} ({_when(changes, run)})" for name, run in zip(changes.side_names, pair, strict=True)]
     if inside:
         return (
             f"Compared are the newest two of {count_text(len(news))} runs that share cases on one machine: {moments[0]} and "

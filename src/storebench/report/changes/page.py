@@ -10,12 +10,13 @@ from storebench import __version__
 from storebench.report.changes import forest, history
 from storebench.report.changes.model import VERDICTS, Changes
 from storebench.report.changes.sides import headline, noise_sentences, sides_tables
-from storebench.report.changes.tables import counts_table, lost_table, verdict_groups
+from storebench.report.changes.tables import MOST_OPEN, counts_table, lost_table, verdict_groups
 from storebench.report.page import static_text, templates
 from storebench.report.press import Press
 from storebench.report.section import Section, Studio
 from storebench.report.style import house_style
 from storebench.results.files import write_atomically
+from storebench.trends import Run
 from storebench.units import count_text
 
 PAGE: Final = "changes.html"
@@ -76,7 +77,8 @@ def _page_text(changes: Changes, forests: list[Section], trends: list[Section]) 
             groups=groups,
             tally=_tally(changes),
             n_left_out=count_text(left_out) if (left_out := sum(group.n_left_out for group in groups)) else "",
-            counts=counts_table(changes),
+            counts=(counts := counts_table(changes)),
+            counts_are_long=counts is not None and len(counts.rows) > MOST_OPEN,
             lost=lost_table(changes),
             trends=trends,
         )
@@ -94,9 +96,18 @@ def _facts(changes: Changes) -> list[str]:
     facts = [changes.image] if changes.image else []
     if changes.older is not None and changes.newer is not None:
         facts.append(f"machine {changes.newer.machine or 'unnamed'}")
-        facts.append(f"{changes.older.name} → {changes.newer.name}")
+        facts.append(" → ".join(_side_texts(changes, changes.older, changes.newer)))
     if changes.history:
-        facts.append(f"{count_text(len(changes.history))} runs")
+        n_runs = len(changes.history)
+        facts.append("1 run" if n_runs == 1 else f"{count_text(n_runs)} runs")
     if any(run is not None and run.dirty for run in (changes.older, changes.newer)):
         facts.append("* with uncommitted changes")
     return facts
+
+
+def _side_texts(changes: Changes, *runs: Run) -> list[str]:
+    """Name the sides, with their dates where another tool's file has them: trends do not show these."""
+    return [
+        f"{name} of {changes.measured(run)}" if run.environment_id in changes.imported else name
+        for name, run in zip(changes.side_names, runs, strict=True)
+    ]

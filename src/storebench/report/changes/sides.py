@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from storebench.records import Environment
@@ -12,7 +12,7 @@ from storebench.report.changes.names import cases_text
 from storebench.report.tables import Cell, Table
 from storebench.results.settings import timed_rows
 from storebench.trends import Run
-from storebench.units import MISSING, bytes_text, count_text, moment_text, percent_text
+from storebench.units import MISSING, bytes_text, count_text, percent_text
 
 Difference = tuple[str, str, str]
 """A name, and what it was and is."""
@@ -88,14 +88,15 @@ def has_versions(changes: Changes) -> bool:
 
 
 def headline(changes: Changes) -> str:
-    """Name what differs between the two sides: libraries, else commits."""
+    """Name what differs between the two sides: libraries, else commits, else environments."""
     found = [one for one in software_differences(changes) if not one[0].endswith(BUILD)]
     if found:
         return f"What changed: {differences_text(found)}"
     if changes.older is None or changes.newer is None:
         return "What changed"
-    if changes.older.name != changes.newer.name:
-        return f"What changed: {changes.older.name} → {changes.newer.name}"
+    old, new = changes.side_names
+    if old != new:
+        return f"What changed: {old} → {new}"
     return f"What changed: two runs of {changes.newer.name}"
 
 
@@ -104,7 +105,7 @@ def noise_sentences(changes: Changes) -> list[str]:
     if changes.comparison is None or changes.older is None or changes.newer is None:
         return []
     rows = changes.comparison.rows
-    said = []
+    said = [changes.summary["caution"]] if changes.summary["caution"] else []
     widths = [row["ratio_high"] / row["ratio_low"] for row in rows if row["ratio_low"]]
     if widths:
         half = statistics.median(widths) ** 0.5 - 1
@@ -141,7 +142,7 @@ def sides_tables(changes: Changes) -> list[Table]:
     facts = [{**software(run, changes.environments), **hardware(run, changes.environments)} for run in runs]
     differing = differences(*facts)
     same = [(name, value) for name, value in facts[1].items() if facts[0].get(name) == value]
-    about: list[Difference] = [(name, *map(read, runs)) for name, read in _ABOUT.items()]  # type: ignore[misc]
+    about: list[Difference] = [(name, read(changes, runs[0]), read(changes, runs[1])) for name, read in _ABOUT.items()]
     columns = ["Fact", "Older", "Newer"]
     rows = [[Cell(text=name, mark="differs"), Cell(text=old), Cell(text=new)] for name, old, new in differing]
     rows += [[Cell(text=name), Cell(text=old), Cell(text=new)] for name, old, new in about]
@@ -161,13 +162,13 @@ def _commit(run: Run) -> str:
     return f"{run.commit[:10] if run.commit else 'no commit'}{state}"
 
 
-_ABOUT: Final = {
-    "machine": lambda run: run.machine or MISSING,
-    "commit": _commit,
-    "measured": lambda run: moment_text(run.started_at),
-    "environment": lambda run: run.environment or MISSING,
-    "cases with a time": lambda run: count_text(len(timed_rows(run.rows))),
-    "noisy": lambda run: count_text(int(run.rows["noisy"].fillna(value=False).sum())),
-    "few samples": lambda run: count_text(int(timed_rows(run.rows)["low_confidence"].fillna(value=True).sum())),
+_ABOUT: Final[Mapping[str, Callable[[Changes, Run], str]]] = {
+    "machine": lambda _, run: run.machine or MISSING,
+    "commit": lambda _, run: _commit(run),
+    "measured": lambda changes, run: changes.measured(run),
+    "environment": lambda _, run: run.environment or MISSING,
+    "cases with a time": lambda _, run: count_text(len(timed_rows(run.rows))),
+    "noisy": lambda _, run: count_text(int(run.rows["noisy"].fillna(value=False).sum())),
+    "few samples": lambda _, run: count_text(int(timed_rows(run.rows)["low_confidence"].fillna(value=True).sum())),
 }
 """What is said of each run."""

@@ -25,6 +25,9 @@ MOST_STATIC: Final = 1500
 FEWEST: Final = 10
 """Rows that each group may have however many changed."""
 
+MOST_OPEN: Final = 25
+"""Rows of a verdict that is shown at once."""
+
 _WORDS: Final = {"slower": "Slower", "faster": "Faster", "undecided": "Undecided", "same": "The same"}
 
 
@@ -51,7 +54,7 @@ class Group:
 
 
 def verdict_groups(changes: Changes) -> list[Group]:
-    """Return a table per verdict that any case has; slower and faster are open."""
+    """Return a table per verdict that any case has; slower and faster are open where they are short."""
     total = changes.summary.get("n_matched", 0)
     room = MOST_STATIC
     counts = _count_changes(changes)
@@ -65,7 +68,8 @@ def verdict_groups(changes: Changes) -> list[Group]:
         room -= len(shown)
         title = f"{_WORDS[verdict]}: {cases_text(len(rows))}"
         table = _table(title, verdict, shown, changes, counts)
-        groups.append(Group(title=title, table=table, is_open=alone or total <= 12, n_left_out=len(rows) - len(shown)))
+        is_open = (alone or total <= 12) and len(shown) <= MOST_OPEN
+        groups.append(Group(title=title, table=table, is_open=is_open, n_left_out=len(rows) - len(shown)))
     return groups
 
 

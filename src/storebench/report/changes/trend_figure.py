@@ -177,7 +177,9 @@ def _write_key(figure: Figure, marks: Sequence[Mark]) -> None:
         return
     named = [f"{mark.letter}: {_cut(mark.text, _KEY_CHARACTERS)}" for mark in marks[:MOST_NAMED]]
     if len(marks) > MOST_NAMED:
-        named.append(f"and {count_text(len(marks) - MOST_NAMED)} more changes of the environment")
+        n_more = len(marks) - MOST_NAMED
+        changes = "change" if n_more == 1 else "changes"
+        named.append(f"and {count_text(n_more)} more {changes} of the environment")
     lines = [part for text in named for part in textwrap.wrap(text, int(WIDTH * 13), subsequent_indent="    ")]
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + 0.16 * len(lines) + 0.1)
