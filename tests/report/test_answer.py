@@ -16,6 +16,7 @@ from storebench.analysis import verdict
 from storebench.errors import UnknownNameError
 from storebench.report import build_report
 from storebench.report.answer import answers
+from storebench.report.markdown.summary import summary_markdown
 from storebench.report.views import clean_frame, clean_records, make_views
 from storebench.results.settings import own_twins
 from storebench.units import bytes_text, seconds_text
@@ -148,3 +149,26 @@ def test_of_equal_twins_the_first_case_stands_and_other_tools_rows_stay() -> Non
     records = clean_records(table([twin, first]))
     assert [records[place]["case_id"] for place in own_twins(records)] == [twin.case.id]
     assert own_twins([row | {"case_id": f"test_{index}"} for index, row in enumerate(records)]) == []
+
+
+def test_a_busy_machine_is_said_first_and_only_where_it_was(tmp_path: Path) -> None:
+    frame = table()
+    assert "busy machine" not in _text(_page(frame, tmp_path / "a"), r'<p class="facts">(.*?)</p>')
+    n_ok = int((frame["status"] == "ok").sum())
+    frame.loc[frame["operation"] == "write", "noisy"] = True
+    n_noisy = int(((frame["status"] == "ok") & (frame["operation"] == "write")).sum())
+    said = f"{n_noisy} of {n_ok} measured on a busy machine"
+    assert f'<a href="#method">{said}</a>' in _page(frame, tmp_path / "b")
+    assert said in summary_markdown(frame, ENVIRONMENTS)
+
+
+def test_of_several_environments_the_card_says_which_is_ranked(tmp_path: Path) -> None:
+    frame = table()
+    assert "Ranked: results of" not in _page(frame, tmp_path / "a")
+    other = frame.iloc[:-10].assign(environment="tensorstore", environment_id="0" * 10)
+    page = _page(pd.concat([frame, other], ignore_index=True), tmp_path / "b")
+    name = frame["environment"].iloc[0]
+    assert f"Ranked: results of {name}; others are under" in _text(page, r'<p class="weighed">(.*?)</p>')
+    same = other.assign(environment=name)
+    page = _page(pd.concat([frame, same], ignore_index=True), tmp_path / "c")
+    assert f"{name} ({ENVIRONMENT.id}, commit 3f2a91c0)" in _text(page, r'<p class="weighed">(.*?)</p>')

@@ -264,6 +264,23 @@ def _share_text(share: float | None) -> str:
     return "" if share is None else f"{share * N_DRAWS:.0f} of {N_DRAWS} draws"
 
 
+def ranked_of(views: Sequence[View]) -> str:
+    """Name whose results are ranked, where the same image was measured on the same machine in other environments too.
+
+    That is the environment's name; where others have the same, with its id and commit.
+    """
+    ranked = views[0].records[0] if views else None
+    if ranked is None:
+        return ""
+    same = ("dataset", "shape", "dtype", "seed", "machine")
+    others = [row for row in (view.records[0] for view in views[1:]) if all(row[n] == ranked[n] for n in same)]
+    name = ranked["environment"] or "an environment that is not recorded"
+    if not others or all(row["environment"] != ranked["environment"] for row in others):
+        return name if others else ""
+    known = [ranked["environment_id"], f"commit {ranked['commit'][:8]}" if ranked["commit"] else None]
+    return f"{name} ({', '.join(text for text in known if text)})"
+
+
 def other_answers(views: Sequence[View], found: Sequence[Answer | Unranked]) -> list[tuple[str, str, str]]:
     """Return place, answer and standing of every view but the first."""
     return [

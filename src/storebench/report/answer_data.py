@@ -52,6 +52,7 @@ def script_data(found: Answer) -> Markup:
         "templates": list(templates),
         "gaps": list(gaps),
         "rows": rows,
+        "own": [candidate.label for candidate in found.candidates].index(found.first.label),
     }
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     # inside <script> nothing but "<" can end the element or open a comment

@@ -16,10 +16,10 @@ from storebench.advise.ranking import Answer, Unranked
 from storebench.analysis import verdict
 from storebench.records import Crop, DatasetRecord, Environment
 from storebench.report import figures, tables
-from storebench.report.answer import answers, other_answers, panel
+from storebench.report.answer import answers, other_answers, panel, ranked_of
 from storebench.report.imports import imported_blocks, imported_limits
 from storebench.report.press import Press
-from storebench.report.provenance import headline_facts, limits, provenance_blocks
+from storebench.report.provenance import headline_facts, limits, noise_fact, provenance_blocks
 from storebench.report.results_table import Results, all_results
 from storebench.report.section import Story, Studio
 from storebench.report.sections import SECTIONS
@@ -121,8 +121,10 @@ def build_report(
         all_results(records),
         title=title or _title(views),
         headline=headline_facts(views, records),
+        noise=noise_fact(records),
         panel=None if first is None else panel(first),
         no_answer=found[0].sentence if found and isinstance(found[0], Unranked) else "Nothing was measured.",
+        ranked_of=ranked_of(views),
         other_answers=other_answers(views, found),
         verdicts=verdict_groups(verdict(shown), views),
         settings=_settings_tables(views),

@@ -43,6 +43,13 @@ def headline_facts(views: Sequence[View], records: Sequence[Record]) -> list[str
     return facts
 
 
+def noise_fact(records: Sequence[Record]) -> str:
+    """Say how many of the results were taken on a busy machine; empty where none was."""
+    ok = [row for row in records if row["status"] == "ok"]
+    noisy = sum(bool(row["noisy"]) for row in ok)
+    return f"{count_text(noisy)} of {count_text(len(ok))} measured on a busy machine" if noisy else ""
+
+
 def provenance_blocks(
     records: Sequence[Record], environments: Mapping[str, Environment], datasets: Iterable[DatasetRecord]
 ) -> list[FactBlock]:

@@ -126,6 +126,9 @@ def test_a_slider_changes_card_table_and_code_and_marks_the_rest(
     mix = read_mix(costs_of(able, priorities.reads), priorities.reads)
     assert [row[4] for row in top] == [seconds_text(float(mix[index])) for index in order[:5]]
     assert page.locator(".old").is_visible()
+    for hidden in (".decisions", ".flips", "#figures tr[data-row]:not(.first)"):
+        assert page.locator(f"#answer {hidden}").count() > 0
+        assert not any(one.is_visible() for one in page.locator(f"#answer {hidden}").all())
     assert (
         page.locator('[data-live="command"]')
         .inner_text()
@@ -138,12 +141,41 @@ def test_a_slider_changes_card_table_and_code_and_marks_the_rest(
     assert opened.complaints == []
 
 
-def test_weights_that_nothing_fits_are_a_sentence(built: Path, page_of: PageOf) -> None:
+def test_without_a_weight_no_setting_is_shown(built: Path, page_of: PageOf) -> None:
     opened = page_of(built)
+    page = opened.page
     for name in GOALS:
         _slide(opened, name, 0)
-    assert "No setting has all" in opened.page.locator('[data-live="status"]').inner_text()
+    assert page.locator("#answer-h").inner_text() == "Give at least one goal a weight."
+    assert page.locator('[data-live="status"]').inner_text() == "Give at least one goal a weight."
+    for hidden in ("#figures", ".paste", ".standing", ".old", "#top"):
+        assert not page.locator(f"#answer {hidden}").is_visible()
+    _slide(opened, "size", 1)
+    assert page.locator("#figures").is_visible()
     assert opened.complaints == []
+
+
+def test_where_no_pattern_has_a_weight_the_command_gives_reads_none(
+    built: Path, page_of: PageOf, answer: Answer
+) -> None:
+    opened = page_of(built)
+    for name in answer.priorities.reads:
+        _slide(opened, name, 0)
+    assert opened.page.locator('[data-live="command"]').text_content() == (
+        "storebench report --priority 'size=60,write=60'"
+    )
+
+
+def test_where_the_same_setting_is_first_its_baselines_stay(built: Path, page_of: PageOf) -> None:
+    opened = page_of(built)
+    _slide(opened, "size", 61)
+    assert opened.page.locator("#figures tr[data-row]:not(.first)").first.is_visible()
+    assert not opened.page.locator(".decisions").is_visible()
+
+
+def test_the_code_is_not_cut(built: Path, page_of: PageOf) -> None:
+    code = page_of(built).page.locator(".paste pre")
+    assert code.evaluate("(e) => e.scrollHeight <= e.clientHeight")
 
 
 def test_keys_move_a_slider_and_copy_copies(built: Path, page_of: PageOf, answer: Answer) -> None:

@@ -12,7 +12,7 @@ from storebench.analysis import verdict
 from storebench.records import DatasetRecord, Environment
 from storebench.report.answer import answers
 from storebench.report.markdown.text import LONGEST_NAME, code, escaped, table_lines
-from storebench.report.provenance import headline_facts
+from storebench.report.provenance import headline_facts, noise_fact
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
 from storebench.results.intervals import Interval
@@ -61,7 +61,8 @@ def summary_markdown(
     views = make_views(frame, records)
     view = views[0] if views else None
     heading = title or f"{(view.dataset if view else None) or 'Results'}: how to store it"
-    lines = [f"## {escaped(heading, LONGEST_NAME)}", "", escaped(" · ".join(headline_facts(views, records))), ""]
+    facts = [fact for fact in (*headline_facts(views, records), noise_fact(records)) if fact]
+    lines = [f"## {escaped(heading, LONGEST_NAME)}", "", escaped(" · ".join(facts)), ""]
     found = next(iter(answers(views, weights=weights, reads=reads, datasets=datasets)), None)
     if isinstance(found, Answer):
         lines += [*_answer(found), *_snippet(found), *_leading(found)]

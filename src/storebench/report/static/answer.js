@@ -6,10 +6,10 @@
   const card = document.getElementById("answer");
   const all = (selector) => [...card.querySelectorAll(selector)];
   const say = (name, text) => { card.querySelector(`[data-live=${name}]`).textContent = text; };
-  const { rows, parts, templates, gaps, missing } = JSON.parse(all("#answer-data")[0].textContent);
+  const { rows, parts, templates, gaps, missing, own } = JSON.parse(all("#answer-data")[0].textContent);
   const [top] = all("#top tbody");
   const kept = [...all("[data-live],output,#figures td>*")].map((node) => [node, node.textContent]);
-  const keptRows = [...top.rows];
+  const old = [...top.rows];
 
   const UNITS = [[0.9995e-3, 1e-6, "us"], [0.9995, 1e-3, "ms"], [119.5, 1, "s"], [5400, 60, "min"], [1 / 0, 3600, "h"]];
   const number = (v) => (v < 999.5 ? v.toPrecision(3) : Math.round(v).toLocaleString("en"));
@@ -29,7 +29,7 @@
     const [bytes, write, files] = row[3];
     return [bytes, write, total / sum || null, files];
   };
-  const textsOf = (row, costs) => [row[2][0], time(costs[1]), time(costs[2]), row[2][1]];
+  const texts = (row, costs) => [row[2][0], time(costs[1]), time(costs[2]), row[2][1]];
   const rank = form.rank = (goals, reads) => {
     const used = [0, 1, 2, 3].filter((g) => goals[g] && (g !== 2 || reads.some(Boolean)));
     const able = rows.map((row, i) => [i, 0, costsOf(row, reads)])
@@ -44,30 +44,30 @@
     return able.sort((a, b) => a[1] - b[1] || a[0] - b[0]);
   };
 
-  const weigh = (kind) => {
-    const inputs = all(`[name=${kind}]`);
-    const weights = inputs.map((input) => +input.value);
+  const weigh = (kind, not) => {
+    const bars = all(`[name=${kind}]`);
+    const weights = bars.map((one) => +one.value);
     const sum = weights.reduce((a, b) => a + b, 0) || 1;
-    inputs.forEach((input, i) => { input.nextSibling.value = `${Math.round(100 * weights[i] / sum)} %`; });
-    const text = inputs.filter((input) => +input.value).map((input) => `${input.dataset.of}=${input.value}`).join();
+    bars.forEach((one, i) => { one.nextSibling.value = `${Math.round(100 * weights[i] / sum)} %`; });
+    const text = bars.filter((one) => +one.value && one.dataset.of !== not).map((one) => `${one.dataset.of}=${one.value}`).join();
     return [weights, text && ` --${kind} '${text.replace(/'/g, `'"'"'`)}'`];
   };
   form.oninput = () => {
-    const [goals, priority] = weigh("priority");
-    const [reads, mixed] = weigh("reads");
+    const [reads, mix] = weigh("reads");
+    // where no pattern has a weight, reads have none
+    const [goals, asked] = weigh("priority", mix || "read");
     const ranked = rank(goals, reads);
-    card.className = "moved";
-    say("command", `storebench report${priority}${mixed}`);
+    say("command", `storebench report${asked}${mix}`);
     top.replaceChildren(...ranked.slice(0, 5).map(([i, score, costs], place) => {
       const tr = document.createElement("tr");
-      for (const text of [place + 1, called(rows[i], 0), ...textsOf(rows[i], costs), times(score, 1)]) {
-        tr.insertCell().textContent = text;
-      }
+      for (const text of [place + 1, called(rows[i], 0), ...texts(rows[i], costs), times(score, 1)]) tr.insertCell().textContent = text;
       return tr;
     }));
-    const none = "No setting has all that these weights need.";
-    if (!ranked[0]) return ["title", "status", "standing", "snippet"].forEach((name, i) => say(name, i < 2 ? none : ""));
-    const [i, , first] = ranked[0];
+    const [best] = ranked;
+    card.className = `moved ${best ? best[0] === own ? "" : "other" : "none"}`;
+    const why = asked ? "No setting has all that is weighed." : "Give at least one goal a weight.";
+    if (!best) return ["title", "status"].map((name) => say(name, why));
+    const [i, , first] = best;
     const row = rows[i];
     say("status", `First of ${ranked.length}: ${called(row, 0)}`);
     say("title", `Store as ${called(row, 1)}`);
@@ -76,17 +76,17 @@
     for (const tr of all("[data-row]")) {
       const held = rows[tr.dataset.row] || row;
       const costs = costsOf(held, reads);
-      textsOf(held, costs).forEach((text, k) => {
-        const [value, detail] = tr.cells[k + 1].children;
+      texts(held, costs).forEach((text, k) => {
+        const [value, note] = tr.cells[k + 1].children;
         value.textContent = text;
-        detail.textContent = held === row ? "" : times(costs[k], first[k]);
+        note.textContent = held === row ? "" : times(costs[k], first[k]);
       });
     }
   };
   form.onreset = () => {
     card.className = "";
     for (const [node, text] of kept) node.textContent = text;
-    top.replaceChildren(...keptRows);
+    top.replaceChildren(...old);
   };
   const copy = document.getElementById("copy");
   copy.onclick = async () => {
