@@ -415,4 +415,5 @@ def test_sides_of_other_tools_are_named_by_environment_and_date(tmp_path: Path) 
     assert "Compared are zarr-fast (measured 2026-02-03) and other (measured 2026-02-04)" in found.choice
     text = _text(_built(found, tmp_path / "page"))
     assert "zarr-fast of 2026-02-03 → other of 2026-02-04" in text
+    assert "noisy – –" in text, "not recorded"
     assert "it is not known how many processes the samples come from" in text

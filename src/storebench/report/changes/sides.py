@@ -168,7 +168,7 @@ _ABOUT: Final[Mapping[str, Callable[[Changes, Run], str]]] = {
     "measured": lambda changes, run: changes.measured(run),
     "environment": lambda _, run: run.environment or MISSING,
     "cases with a time": lambda _, run: count_text(len(timed_rows(run.rows))),
-    "noisy": lambda _, run: count_text(int(run.rows["noisy"].fillna(value=False).sum())),
+    "noisy": lambda _, run: count_text(None if run.rows["noisy"].isna().all() else int(run.rows["noisy"].sum())),
     "few samples": lambda _, run: count_text(int(timed_rows(run.rows)["low_confidence"].fillna(value=True).sum())),
 }
 """What is said of each run."""
