@@ -406,7 +406,7 @@ def test_the_command_of_a_baseline_measures_the_same_image_in_the_same_way() -> 
 
 
 @pytest.mark.parametrize(
-    ("n_others", "words"), [(1, "The other setting is shown"), (2, "All 2 other settings are shown")]
+    ("n_others", "words"), [(1, "The other setting is shown"), (2, "Each of 2 other settings is shown")]
 )
 def test_how_far_ahead_is_said_of_one_and_of_many(n_others: int, words: str) -> None:
     others = [row for level in range(n_others) for row in _rows(f"zstd-{level + 1}", 9.0, {"whole": 9.0}, 9000)]

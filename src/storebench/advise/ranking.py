@@ -127,14 +127,14 @@ class Answer:
     def standing(self) -> str:
         """How far ahead the first is, as a sentence."""
         n = len(self.equals)
-        near = {0: "none scores", 1: "1 scores"}.get(self.n_near, f"{self.n_near} score") + " within 5 % of it"
+        near = {0: "no other scores", 1: "1 scores"}.get(self.n_near, f"{self.n_near} score") + " within 5 % of it"
         if len(self.ranked) == 1:
             return "There is nothing to hold it against."
         if self.nothing_shown:
             return f"First by the medians: {self.first.title}. {near[0].upper()}{near[1:]}."
         if not n:
             rest = len(self.ranked) - 1
-            worse = "The other setting is" if rest == 1 else f"All {rest} other settings are"
+            worse = "The other setting is" if rest == 1 else f"Each of {rest} other settings is"
             return f"{worse} shown to be worse; {near}."
         others = "1 other is" if n == 1 else f"{n} others are"
         return f"{others} not shown to be worse: {listed((r.candidate.label for r in self.equals), most=2)}; {near}."

@@ -75,8 +75,8 @@ def _difference_text(name: str, old: str, new: str) -> str:
 
 
 def software_differences(changes: Changes) -> list[Difference]:
-    """Return the versions that differ between the two runs that are compared."""
-    if changes.older is None or changes.newer is None:
+    """Return the versions that differ between the two runs that are compared; none where one side recorded none."""
+    if changes.older is None or changes.newer is None or not has_versions(changes):
         return []
     return differences(*(software(run, changes.environments) for run in (changes.older, changes.newer)))
 
