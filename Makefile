@@ -43,7 +43,7 @@ format: $(DEV)
 report: $(CORE)
 	$(BIN)/storebench report
 
-# What results/ was made with; about half an hour on 2 cores.
+# What results/ was made with; about an hour on 2 cores.
 baseline: $(CORE)
 	$(BIN)/storebench run --tier core --machine baseline
 

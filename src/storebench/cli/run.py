@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     default="smoke",
     show_default=True,
     metavar="NAME",
-    help="smoke (minutes), core (half an hour) or full (hours).",
+    help="smoke (minutes), core (an hour) or full (hours).",
 )
 @click.option(
     "--suite", "suites", multiple=True, metavar="NAME", help="Only this suite; repeatable. storebench list suites."
