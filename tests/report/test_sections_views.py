@@ -293,8 +293,7 @@ def test_chunk_sizes_are_judged_in_the_first_family_alone(tmp_path: Path) -> Non
     section = _one(chunk_bytes.make, rows, tmp_path)
     judged = csv_of(section, tmp_path).groupby("codec")["not_shown_slower"].count().to_dict()
     assert sorted(judged.values()) == [0, 9]
-    first = next(codec for codec, n in judged.items() if n)
-    assert f"zarr3-zarrpython {first}: not shown to be slower than its fastest" in (section.svg or "")
+    assert "of the first: not shown to be slower than its fastest" in (section.svg or "")
 
 
 def test_chunk_sizes_of_imported_results(tmp_path: Path) -> None:

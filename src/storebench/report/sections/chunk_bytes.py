@@ -98,10 +98,10 @@ def _draw(panels: Sequence[SizePanel], families: Sequence[ChunkFamily], points: 
         axes.set_xlabel(scale.title)
         axes.tick_params(labelbottom=True)
     ring = Line2D([], [], linestyle="", **_RING)
-    ringed = f"{families[0].label}: not shown to be slower than its fastest"
+    ringed = "of the first: not shown to be slower than its fastest"
     handles = [series_handle(index, linestyle="-", linewidth=0.9) for index in range(len(families))]
     texts = [family.label for family in families]
-    legend_above(figure, [*handles, ring], [*texts, ringed], columns=4)
+    legend_above(figure, [*handles, ring], [*texts, ringed], columns=3)
     return figure
 
 
