@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from storebench.analysis._words import is_missing, place_texts, setting_text, task_text
 from storebench.codecs import parse_codec
 from storebench.errors import UnknownNameError
-from storebench.grid import Shape
 from storebench.results.intervals import Interval, low_confidence, median_interval
 from storebench.results.settings import (
     COMPARABLE,
@@ -40,6 +40,7 @@ __all__ = [
     "median_interval",
     "not_shown_slower",
     "pareto_front",
+    "place_texts",
     "require_one_place",
     "span",
     "summarise_settings",
@@ -144,7 +145,7 @@ def leading_places(rows: Sequence[_Row]) -> list[int]:
     if not timed:
         return []
     names = {place: rows[place]["case_id"] for place in timed}
-    order = sorted(timed, key=lambda place: (rows[place]["median_s"], _is_missing(names[place]), str(names[place])))
+    order = sorted(timed, key=lambda place: (rows[place]["median_s"], is_missing(names[place]), str(names[place])))
     best_high = span(rows[order[0]])[1]
     return [place for place in order if span(rows[place])[0] <= best_high]
 
@@ -155,7 +156,7 @@ def span(row: pd.Series[Any] | Mapping[str, Any]) -> tuple[float, float]:
     Its 95 % interval; of 3 or 4 samples their span; of fewer anything. Of two rows that one is shown to be faster whose
     span ends before the other's begins.
     """
-    if not _is_missing(row["ci95_low_s"]):
+    if not is_missing(row["ci95_low_s"]):
         return float(row["ci95_low_s"]), float(row["ci95_high_s"])
     samples = row["samples_s"] or ()
     return (min(samples), max(samples)) if len(samples) >= 3 else (0.0, float("inf"))
@@ -195,12 +196,8 @@ def _by_task(rows: pd.DataFrame) -> list[list[_Row]]:
     return [tasks[key] for key in sorted(tasks)]
 
 
-def _is_missing(value: Any) -> bool:
-    return bool(pd.isna(value))
-
-
 def _has_time(row: _Row) -> bool:
-    return bool(row["status"] == "ok" and not _is_missing(row["median_s"]))
+    return bool(row["status"] == "ok" and not is_missing(row["median_s"]))
 
 
 def _fastest(rows: Sequence[_Row], place: str) -> Iterator[Verdict]:
@@ -211,9 +208,9 @@ def _fastest(rows: Sequence[_Row], place: str) -> Iterator[Verdict]:
     baseline = [row["median_s"] for row in timed if row["backend"] == BASELINE]
     if len(ranked) < 2:
         return
-    task = _task_text(ranked[0])
+    task = task_text(ranked[0])
     best_class = [ranked[index] for index in leading_places(ranked)]
-    best, *others = [_setting_text(row) for row in best_class]
+    best, *others = [setting_text(row) for row in best_class]
     beside = f"; raw npy: {seconds_text(min(baseline))}" if baseline else ""
     if len(best_class) == len(ranked):
         text = f"{place}, {task}: nothing is shown to be faster than the other{_settings(len(ranked) - 1)}{beside}{_noise(ranked)}."
@@ -233,12 +230,12 @@ def _fastest(rows: Sequence[_Row], place: str) -> Iterator[Verdict]:
 def _doubt(rows: Iterable[_Row]) -> str:
     """Say what weakens a finding that rests on these rows."""
     rows = list(rows)
-    low = any(_is_missing(row["low_confidence"]) or row["low_confidence"] for row in rows)
+    low = any(is_missing(row["low_confidence"]) or row["low_confidence"] for row in rows)
     return (" (low confidence)" if low else "") + _noise(rows)
 
 
 def _noise(rows: Iterable[_Row]) -> str:
-    return " (noisy)" if any(not _is_missing(row["noisy"]) and row["noisy"] for row in rows) else ""
+    return " (noisy)" if any(not is_missing(row["noisy"]) and row["noisy"] for row in rows) else ""
 
 
 def _settings(n: int) -> str:
@@ -252,7 +249,7 @@ def _smallest(rows: pd.DataFrame, place: str) -> Iterator[Verdict]:
         return
     best = sized.iloc[0]
     same = sized[sized["stored_bytes"] == best["stored_bytes"]]
-    name, *others = dict.fromkeys(_setting_text(row) for row in same.to_dict("records"))
+    name, *others = dict.fromkeys(setting_text(row) for row in same.to_dict("records"))
     size = f"{bytes_text(best['stored_bytes'])}, compression ratio {ratio_text(float(best['compression_ratio']))}"
     equal = f"; the same size: {'; '.join(others)}" if others else ""
     yield Verdict(
@@ -302,64 +299,3 @@ def is_lossless(codec: str) -> bool:
         return parse_codec(codec).lossless
     except UnknownNameError:
         return False  # of another tool's codec nothing is known
-
-
-def place_texts(frame: pd.DataFrame) -> pd.Series[str]:
-    """Name for each row the image and the machine it was measured on.
-
-    Two environments of one machine, or two commits, are told apart; where there is one, it is not said.
-    """
-    rows = frame[PLACE].to_dict("records")
-    texts = [_place_text(row) for row in rows]
-    keys: dict[str, set[str]] = {}
-    for text, key in zip(texts, group_keys(frame, PLACE), strict=True):
-        keys.setdefault(text, set()).add(key)
-    told_apart = [
-        text + _environment_text(row) if len(keys[text]) > 1 else text for text, row in zip(texts, rows, strict=True)
-    ]
-    return pd.Series(told_apart, index=frame.index, dtype="str")
-
-
-def _place_text(row: _Row) -> str:
-    seed = "" if _is_missing(row["seed"]) or row["seed"] == 0 else f" seed {row['seed']}"
-    shape, name = (
-        _shape_or_none(row["shape"]),
-        "dataset not recorded" if _is_missing(row["dataset"]) else row["dataset"],
-    )
-    known = [name, *([shape_text(shape)] if shape else []), *([] if _is_missing(row["dtype"]) else [row["dtype"]])]
-    text = " ".join(map(str, known)) + seed
-    return text if _is_missing(row["machine"]) else f"{text} on {row['machine']}"
-
-
-def _shape_or_none(value: Any) -> Shape | None:
-    """Return a shape, or None where pandas holds NaN for what is not known."""
-    return value if isinstance(value, tuple) else None
-
-
-def _environment_text(row: _Row) -> str:
-    commit = "" if _is_missing(row["commit"]) else f" at {row['commit'][:8]}"
-    return f"{commit} in {row['environment']} ({row['environment_id']})"
-
-
-def _task_text(row: _Row) -> str:
-    pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
-    is_durable = row["operation"] == "write" and row["durability"] == "durable"
-    cache = "cache not recorded" if _is_missing(row["cache"]) else row["cache"]
-    terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
-    if not _is_missing(row["threads"]):
-        terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
-    listed = f" ({', '.join(map(str, terms))})" if terms else ""
-    return f"{row['operation']}{pattern}{listed}"
-
-
-def _setting_text(row: _Row) -> str:
-    """Name a setting as short as can be."""
-    parts = [backend_text(row)]
-    parts += [f"chunks {shape_text(row['chunk_shape'])}"] if row["chunk_shape"] is not None else []
-    parts += [f"shards {shape_text(row['shard_shape'])}"] if row["shard_shape"] is not None else []
-    parts += [row["codec"]]
-    parts += [f"{row['n_levels']} levels"] if not _is_missing(row["n_levels"]) and row["n_levels"] != 1 else []
-    parts += (
-        [f"cut along axis {row['stack_axis']}"] if not _is_missing(row["stack_axis"]) and row["stack_axis"] != 0 else []
-    )
-    return " ".join(map(str, parts))
