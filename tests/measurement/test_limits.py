@@ -61,8 +61,10 @@ def test_nothing_is_left(measured: tuple[Limits, Storage]) -> None:
 
 def test_nothing_is_left_after_ctrl_c(tmp_path: Path) -> None:
     code = (
+        "import signal\n"
         "from storebench.measurement.limits import measure_limits\n"
         "from storebench.storage import Storage\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         f"measure_limits(Storage.open({str(tmp_path / 'root')!r}), budget_s=30)\n"
     )
     scratch = tmp_path / "root" / "scratch"

@@ -53,9 +53,10 @@ def test_what_cannot_be_written_is_an_error(n_workers: int, tmp_path: Path) -> N
 def test_ctrl_c_ends_quietly_and_leaves_no_process(tmp_path: Path) -> None:
     script = tmp_path / "press_forever.py"
     script.write_text(
-        "import time\n"
+        "import signal, time\n"
         "from storebench.report.press import Press\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "    try:\n"
         "        with Press(1) as press:\n"
         "            press._pending[0].result()\n"
