@@ -172,7 +172,9 @@ def test_asv_accepts_the_suites_and_plain_asv_sees_the_smoke_tier(
 
 
 def test_each_suite_has_a_module() -> None:
-    assert {path.stem for path in bundled_benchmarks().glob("*.py")} - {"__init__", "common"} == set(SUITES)
+    assert {path.stem for path in bundled_benchmarks().glob("*.py")} - {"__init__", "common"} == {
+        suite.replace("-", "_") for suite in SUITES
+    }
 
 
 if __name__ == "__main__":

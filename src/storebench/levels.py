@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.errors import UsageError
+from storebench.errors import UsageError, unknown_name
 from storebench.grid import Shape, grid_shape
 
 SPATIAL_AXES: Final = "zyx"
@@ -23,7 +24,9 @@ SPATIAL_AXES: Final = "zyx"
 _SLAB_VOXELS: Final = 1 << 20
 
 
-def level_factors(axes: str, shape: Shape, n_levels: int, spacing: Sequence[float] | None = None) -> tuple[Shape, ...]:
+def level_factors(
+    axes: str, shape: Shape, n_levels: int, spacing: Sequence[float] | None = None, *, along: str | None = None
+) -> tuple[Shape, ...]:
     """Choose the factors of each level: 2 per spatial axis and level, never along t and c.
 
     Parameters
@@ -38,6 +41,8 @@ def level_factors(axes: str, shape: Shape, n_levels: int, spacing: Sequence[floa
         Size of a voxel per axis, in any one unit (that of t and c is not looked at). An axis is halved only while its
         voxels are nearer (by ratio) to the finest axis' size than to the double of it, so coarse axes wait until the
         others catch up.
+    along : str, optional
+        Spatial axes that get smaller, as in "yx"; all of them if not given.
 
     Returns
     -------
@@ -47,12 +52,14 @@ def level_factors(axes: str, shape: Shape, n_levels: int, spacing: Sequence[floa
     Raises
     ------
     UsageError
-        If the image is too small for so many levels, or the numbers of axes differ.
+        If the image is too small for so many levels, `along` has an axis that is not in space, or the numbers of axes differ.
     """
+    if along is not None and not set(along) <= set(SPATIAL_AXES) & set(axes):
+        raise UsageError(f"levels along {along!r}: name axes in space that the image has, of {axes!r}")
     if len(axes) != len(shape) or (spacing is not None and len(spacing) != len(shape)):
         raise UsageError(f"axes {axes!r}, shape {shape} and spacing {spacing} have different numbers of axes")
     size = [1.0] * len(shape) if spacing is None else [float(s) for s in spacing]
-    spatial = [i for i, axis in enumerate(axes) if axis in SPATIAL_AXES]
+    spatial = [i for i, axis in enumerate(axes) if axis in (along or SPATIAL_AXES)]
     if any(not 0 < size[i] < math.inf for i in spatial):
         raise UsageError(f"spacing {spacing}: every voxel size must be above 0")
     factors = [1] * len(shape)
@@ -97,7 +104,7 @@ def bin_mean(values: NDArray, factors: Shape) -> NDArray:
     return result
 
 
-def build_levels(values: NDArray, factors: Sequence[Shape]) -> tuple[NDArray, ...]:
+def build_levels(values: NDArray, factors: Sequence[Shape], method: str = "mean") -> tuple[NDArray, ...]:
     """Return all levels, 0 = `values` itself; each is made from level 0, so that none is rounded twice.
 
     Parameters
@@ -106,8 +113,16 @@ def build_levels(values: NDArray, factors: Sequence[Shape]) -> tuple[NDArray, ..
         Voxels of level 0.
     factors : sequence of tuple of int
         Of each further level, relative to level 0.
+    method : str
+        One of `METHODS`.
     """
-    return (values, *(bin_mean(values, f) for f in factors))
+    if method not in METHODS:
+        raise unknown_name("way to make levels", method, METHODS)
+    return (values, *(METHODS[method](values, f) for f in factors))
+
+
+METHODS: Final[Mapping[str, Callable[[NDArray, Shape], NDArray]]] = MappingProxyType({"mean": bin_mean})
+"""How the voxels of a block become one."""
 
 
 def _parts(values: NDArray, factors: Shape) -> Iterator[tuple[tuple[slice, ...], NDArray]]:

@@ -33,6 +33,8 @@ OLD = Path(__file__).parents[1] / "data" / "journals" / "v1.jsonl"
 """20 lines of results/intel-xeon-2cpu as storebench of schema version 1 wrote them."""
 OLD_2 = OLD.with_name("v2.jsonl")
 """23 lines of a smoke run as storebench of schema version 2 wrote them: no RMSE, PSNR and SSIM, no crops."""
+OLD_3 = OLD.with_name("v3.jsonl")
+"""13 lines of results/amd-epyc-2cpu as storebench of schema version 3 wrote them: no sample has parts."""
 
 CASE = Case(dataset="ct", shape=(8, 8, 8), dtype="uint16", axes="zyx", operation="read", backend="npy-numpy")
 ROW = Row(case=CASE, status="ok", format="npy", library="numpy", logical_bytes=1024)
@@ -214,6 +216,26 @@ def test_a_file_of_schema_version_2_still_reads(tmp_path: Path) -> None:
     assert content.crops == {}
     write_compact(content, tmp_path / "v3.jsonl")
     assert read_journal(tmp_path / "v3.jsonl") == content
+
+
+def test_a_file_of_schema_version_3_still_reads(tmp_path: Path) -> None:
+    raw = [json.loads(line) for line in OLD_3.read_text().splitlines()]
+    assert {line["schema_version"] for line in raw} == {3}
+    content = read_journal(OLD_3)
+    samples = [sample for entry in content.rows.values() for sample in entry.row.samples]
+    assert len(samples) == sum(len(line["row"]["samples"]) for line in raw if line["kind"] == "row") > 0
+    assert {sample.frame_s for sample in samples} == {None}
+    assert {entry.row.case.level_method for entry in content.rows.values()} == {"mean"}
+    write_compact(content, tmp_path / "v4.jsonl")
+    assert read_journal(tmp_path / "v4.jsonl") == content
+
+
+def test_parts_of_a_sample_and_of_a_row_come_back_as_they_were(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "x.jsonl")
+    row = replace(ROW, frame_requests=(3, 1), frame_bytes=(30, 10), samples=(replace(sample(1), frame_s=(0.5, 0.25)),))
+    journal.append_row(ENVIRONMENT, row)
+    (entry,) = read_journal(journal.path).rows.values()
+    assert entry.row == row
 
 
 def crop(**fields: object) -> Crop:

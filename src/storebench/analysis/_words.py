@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from storebench.grid import Shape
+from storebench.records import PATTERNED
 from storebench.results.settings import PLACE, backend_text, group_keys
 from storebench.units import shape_text
 
@@ -58,7 +59,7 @@ def _environment_text(row: Record) -> str:
 
 def task_text(row: Record) -> str:
     """Name what was timed, and on which terms."""
-    pattern = f" {row['pattern']}" if row["operation"] == "read" else ""
+    pattern = f" {row['pattern']}" if row["operation"] in PATTERNED else ""
     is_durable = row["operation"] == "write" and row["durability"] == "durable"
     cache = "cache not recorded" if is_missing(row["cache"]) else row["cache"]
     terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.codecs import Codec
-from storebench.errors import UsageError
+from storebench.errors import UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
 
 WriteOrder = Literal["any", "planes", "whole"]
+ParallelWrites = Literal["processes", "threads", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class WriteRequest:
         Chunks and shards; None leaves both to the format or the library's default.
     level_factors : tuple of tuple of int
         One entry per further resolution level: voxels of level 0 per voxel of that level, per axis. Empty: one level.
+    level_method : str
+        How further levels are made, one of `levels.METHODS`; for formats that note it or say where a voxel's centre lies.
     stack_axis : int
         The axis along which a stack of 2-D files is cut; other formats do not look at it.
     """
@@ -48,6 +51,7 @@ class WriteRequest:
     codec: Codec
     layout: Layout | None = None
     level_factors: tuple[Shape, ...] = ()
+    level_method: str = "mean"
     stack_axis: int = 0
 
     @property
@@ -162,6 +166,13 @@ class Backend(Protocol):
         """Whether a reader offers smaller levels that the format makes by itself and nobody has to write."""
 
     @property
+    def parallel_writes(self) -> ParallelWrites:
+        """Who may write other blocks of one image at the same time: other processes, only threads of this one, or nobody.
+
+        Blocks are whole chunks, or shards where there are some; for "planes" whole planes.
+        """
+
+    @property
     def counts_reads(self) -> bool:
         """Whether a location's log gets every read request; False: the library opens files behind Python's back."""
 
@@ -186,6 +197,15 @@ class Backend(Protocol):
 
     def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
         """Open a stored image for reading."""
+
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
+        """Open a stored image for writing into it: to resume, to overwrite a region, to fill levels.
+
+        Raises
+        ------
+        UnsupportedError
+            If the format, or this file's codec, does not take it; the sentence says what would.
+        """
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec alone, for blocks of the request's chunk shape, or a sentence where it cannot be had alone."""
@@ -240,6 +260,14 @@ def missing_distributions(distributions: Collection[str], extra: str | None) -> 
         return None
     what = f'"storebench[{extra}]"' if extra else " ".join(missing)
     return f"{', '.join(missing)} not installed; install with: pip install {what}"
+
+
+def no_reopening(backend: Backend) -> UnsupportedError:
+    """Return the error for a format that is written once."""
+    return UnsupportedError(
+        f"{backend.name} writes an image once and changes nothing in it; write it anew, or use a format that takes regions: "
+        "zarr3-zarrpython, hdf5-h5py, npy-numpy"
+    )
 
 
 def refusal(  # noqa: PLR0911 (one line per reason)

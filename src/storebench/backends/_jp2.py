@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import (
     ArrayReader,
+    ArrayWriter,
     BlockCodec,
+    ParallelWrites,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
+    no_reopening,
     refusal,
 )
 from storebench.backends._single_file import WholeWriter, no_checksum, put_file
@@ -73,6 +76,7 @@ class Jp2Backend(ABC):
     distributions: tuple[str, ...]
     partial_read: bool
     makes_levels = True
+    parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = True
     format = "jp2"
@@ -106,6 +110,10 @@ class Jp2Backend(ABC):
     def create(self, location: Location, request: WriteRequest) -> Iterator[WholeWriter]:
         """Take the image in one piece."""
         yield WholeWriter(request, partial(self._store, location, request))
+
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
+        """Refuse: the file is written once."""
+        raise no_reopening(self)
 
     @abstractmethod
     def open(self, location: Location) -> AbstractContextManager[ArrayReader]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,25 @@ def check_region(location: Location, levels: Sequence[Shape], region: Region, le
         raise UsageError(f"region {region} lies outside {name}, whose level {level} has the shape {levels[level]}")
 
 
-def check_values(request: WriteRequest, region: Region, values: NDArray, level: int) -> None:
+class Voxels(Protocol):
+    """What voxels are written into: shape and type, of a request or of what is stored."""
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels, slowest axis first."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a voxel."""
+
+
+def check_values(image: Voxels, region: Region, values: NDArray, level: int) -> None:
     """Refuse voxels that are not those of a region of the one level asked for: nothing is cast or cut silently."""
-    if level != 0 or not region.fits(request.shape):
-        raise UsageError(f"region {region} of level {level} lies outside the image of shape {request.shape} at level 0")
-    if values.shape != region.shape or values.dtype != request.dtype:
+    if level != 0 or not region.fits(image.shape):
+        raise UsageError(f"region {region} of level {level} lies outside the image of shape {image.shape} at level 0")
+    if values.shape != region.shape or values.dtype != image.dtype:
         raise UsageError(
-            f"region {region} of {request.dtype.name} cannot take {values.dtype.name} values of shape {values.shape}"
+            f"region {region} of {image.dtype.name} cannot take {values.dtype.name} values of shape {values.shape}"
         )
 
 

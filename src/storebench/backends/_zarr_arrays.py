@@ -96,7 +96,7 @@ def create_array(
     )
 
 
-def open_array(store: Any, location: Location, *, zarr_format: int, name: str = "") -> Any:
+def open_array(store: Any, location: Location, *, zarr_format: int, name: str = "", mode: str = "r") -> Any:
     """Open one array for reading.
 
     Raises
@@ -109,7 +109,10 @@ def open_array(store: Any, location: Location, *, zarr_format: int, name: str = 
     place = location.path / name if name else location.path
     try:
         # The format is given so that zarr does not look for the other version's files first.
-        return zarr.open_array(store, path=name, mode="r", zarr_format=zarr_format)
+        # Empty chunks are written by a reopened array too; a reader does not look at it.
+        return zarr.open_array(
+            store, path=name, mode=mode, zarr_format=zarr_format, config={"write_empty_chunks": True}
+        )
     except FileNotFoundError as error:
         file = ".zarray" if zarr_format == 2 else "zarr.json"
         raise DataError(f"{place} is no Zarr v{zarr_format} array: it has no {file}; check the path") from error

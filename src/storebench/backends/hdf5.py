@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import (
     BlockCodec,
+    ParallelWrites,
     StoredAs,
     WriteOrder,
     WriteRequest,
@@ -57,6 +58,7 @@ class Hdf5H5py:
     extra = "hdf5"
     partial_read = True
     makes_levels = False
+    parallel_writes: ParallelWrites = "threads"
     counts_reads = True
     counts_writes = True
 
@@ -84,7 +86,18 @@ class Hdf5H5py:
         with ExitStack() as stack:
             with _storing(location):
                 file, collect = stack.enter_context(open_file(location, "x"))
-                writer = _Hdf5Writer(location, file, request, collect)
+                writer = _Hdf5Writer(location, _create_dataset(file, request), collect)
+            yield writer
+            with _storing(location):
+                stack.close()
+
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[_Hdf5Writer]:
+        """Open the file and its dataset for writing."""
+        with ExitStack() as stack:
+            with _storing(location):
+                file, collect = stack.enter_context(open_file(location, "r+"))
+                writer = _Hdf5Writer(location, _dataset_of(location, file), collect)
             yield writer
             with _storing(location):
                 stack.close()
@@ -155,24 +168,29 @@ def _why_not_cut(request: WriteRequest, layout: Layout) -> str | None:
     return None
 
 
-class _Hdf5Writer:
-    """Makes the dataset, then writes regions. A region that cuts chunks makes HDF5 read those again, unless cached."""
+def _create_dataset(file: h5py.File, request: WriteRequest) -> Any:
+    """Make the dataset that a request asks for."""
+    settings: dict[str, Any] = {}
+    if request.layout is not None:
+        settings["chunks"] = request.layout.chunk_shape
+    if request.codec.kind == "deflate":
+        settings |= {"compression": "gzip", "compression_opts": request.codec.level}
+    # No fill value is named: zero is HDF5's own, and a named one would be written all over a contiguous dataset first.
+    dataset = file.create_dataset(DATASET, request.shape, request.dtype, **settings)
+    for dimension, axis in zip(dataset.dims, request.axes, strict=True):
+        dimension.label = axis
+    return dataset
 
-    def __init__(self, location: Location, file: h5py.File, request: WriteRequest, collect: Callable[[], None]) -> None:
-        settings: dict[str, Any] = {}
-        if request.layout is not None:
-            settings["chunks"] = request.layout.chunk_shape
-        if request.codec.kind == "deflate":
-            settings |= {"compression": "gzip", "compression_opts": request.codec.level}
-        # No fill value is named: zero is HDF5's own, and a named one would be written all over a contiguous dataset first.
-        self._dataset = file.create_dataset(DATASET, request.shape, request.dtype, **settings)
-        for dimension, axis in zip(self._dataset.dims, request.axes, strict=True):
-            dimension.label = axis
-        self._location, self._file, self._request, self._collect = location, file, request, collect
+
+class _Hdf5Writer:
+    """Writes regions. A region that cuts chunks makes HDF5 read those again, unless cached."""
+
+    def __init__(self, location: Location, dataset: Any, collect: Callable[[], None]) -> None:
+        self._location, self._dataset, self._collect = location, dataset, collect
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         """Store the voxels of a region."""
-        check_values(self._request, region, values, level)
+        check_values(self._dataset, region, values, level)
         with _storing(self._location):
             self._dataset.write_direct(np.ascontiguousarray(values), dest_sel=region.slices)
         self._collect()
@@ -180,7 +198,7 @@ class _Hdf5Writer:
     def flush(self) -> None:
         """Write what HDF5 holds in its caches."""
         with _storing(self._location):
-            self._file.flush()
+            self._dataset.file.flush()
         self._collect()
 
 

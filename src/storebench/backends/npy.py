@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import (
     BlockCodec,
+    ParallelWrites,
     StoredAs,
     WriteOrder,
     WriteRequest,
@@ -36,6 +37,7 @@ class NpyNumpy:
     extra = None
     partial_read = True
     makes_levels = False
+    parallel_writes: ParallelWrites = "threads"
     counts_reads = True
     counts_writes = False  # a memory map is written by the kernel
 
@@ -63,7 +65,15 @@ class NpyNumpy:
             # A memory map of a file with holes is killed by SIGBUS when the disk is full; this raises OSError instead.
             with location.path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, location.path.stat().st_size)
-        yield _NpyWriter(values, request)
+        yield _NpyWriter(values)
+        values.flush()
+
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[_NpyWriter]:
+        """Map the file for writing."""
+        with reading(location, "a NumPy .npy file", ValueError, EOFError):
+            values = np.load(location.path, mmap_mode="r+", allow_pickle=False)
+        yield _NpyWriter(values)
         values.flush()
 
     @contextmanager
@@ -92,13 +102,12 @@ class NpyNumpy:
 class _NpyWriter:
     """Copies regions into the memory map."""
 
-    def __init__(self, values: np.memmap, request: WriteRequest) -> None:
+    def __init__(self, values: np.memmap) -> None:
         self._values = values
-        self._request = request
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         """Store the voxels of a region."""
-        check_values(self._request, region, values, level)
+        check_values(self._values, region, values, level)
         self._values[region.slices] = values
 
     def flush(self) -> None:

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from storebench.backends._backend import ArrayReader, ArrayWriter, WriteRequest
-from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array, damaged_metadata, open_store
+from storebench.backends._zarr_arrays import (
+    ArraysReader,
+    ArraysWriter,
+    create_array,
+    damaged_metadata,
+    open_array,
+    open_store,
+)
 from storebench.backends.zarr_python import ZarrPython
 from storebench.errors import DataError
 from storebench.stores import Location
@@ -80,6 +87,15 @@ class OmeZarrZarrPython(ZarrPython):
         store = open_store(location, read_only=True)
         axes, paths = self._multiscale(store, location)
         yield ArraysReader(location, store, paths, zarr_format=self.zarr_format, axes=axes)
+
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[ArrayWriter]:
+        """Open all levels of a stored image for writing into them."""
+        store = open_store(location, read_only=False)
+        _, paths = self._multiscale(store, location)
+        yield ArraysWriter(
+            [open_array(store, location, zarr_format=self.zarr_format, name=path, mode="r+") for path in paths]
+        )
 
     def _multiscale(self, store: Any, location: Location) -> tuple[str | None, list[str]]:
         """Return axis names (None where they are not one letter each) and the path of each level."""

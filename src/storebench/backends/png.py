@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ArrayWriter,
     BlockCodec,
+    ParallelWrites,
     StoredAs,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
+    no_reopening,
     owned,
     refusal,
 )
@@ -42,6 +45,7 @@ class PngImageio:
     extra = None
     partial_read = False
     makes_levels = False
+    parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = True
 
@@ -64,6 +68,10 @@ class PngImageio:
     def create(self, location: Location, request: WriteRequest) -> Iterator[WholeWriter]:
         """Take the image in one piece."""
         yield WholeWriter(request, partial(_store, location, request.codec))
+
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
+        """Refuse: the file is written once."""
+        raise no_reopening(self)
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_PngReader]:

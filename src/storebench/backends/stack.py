@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import Backend, BlockCodec, StoredAs, WriteOrder, WriteRequest, refusal
+from storebench.backends._backend import (
+    ArrayWriter,
+    Backend,
+    BlockCodec,
+    ParallelWrites,
+    StoredAs,
+    WriteOrder,
+    WriteRequest,
+    no_reopening,
+    refusal,
+)
 from storebench.backends._single_file import check_region, check_values
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape
@@ -47,6 +57,7 @@ class Stack:
         self.distributions = inner.distributions
         self.extra = inner.extra
         self.makes_levels = inner.makes_levels
+        self.parallel_writes: ParallelWrites = "processes"  # a plane is a file of its own
         self.counts_reads = inner.counts_reads
         self.counts_writes = inner.counts_writes
         self.partial_read = True  # planes that a region does not touch are never opened
@@ -83,6 +94,10 @@ class Stack:
         """Make the folder; every write adds its planes' files."""
         location.path.mkdir()
         yield _StackWriter(self._inner, location, request)
+
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
+        """Refuse: a plane's file is written once."""
+        raise no_reopening(self)
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_StackReader]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import IO, Any, Final, cast
 
@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ArrayWriter,
     BlockCodec,
+    ParallelWrites,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
+    no_reopening,
     refusal,
 )
 from storebench.backends._single_file import NUMBERS, WholeWriter, no_checksum, reading, storing
@@ -42,6 +45,7 @@ class TiffTifffile:
     extra = None
     partial_read = True
     makes_levels = False
+    parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = False  # tifffile writes arrays past any file object of Python
 
@@ -67,6 +71,10 @@ class TiffTifffile:
     def create(self, location: Location, request: WriteRequest) -> Iterator[WholeWriter]:
         """Take the image in one piece."""
         yield WholeWriter(request, partial(_store, location, request))
+
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
+        """Refuse: the file is written once."""
+        raise no_reopening(self)
 
     @contextmanager
     def open(self, location: Location) -> Iterator[TiffReader]:

@@ -16,13 +16,21 @@ from storebench.backends._backend import (
     ArrayReader,
     ArrayWriter,
     BlockCodec,
+    ParallelWrites,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
     refusal,
 )
-from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array, open_store, zarr_facts
+from storebench.backends._zarr_arrays import (
+    ArraysReader,
+    ArraysWriter,
+    create_array,
+    open_array,
+    open_store,
+    zarr_facts,
+)
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
@@ -51,6 +59,7 @@ class ZarrPython:
     extra = None
     partial_read = True
     makes_levels = False
+    parallel_writes: ParallelWrites = "processes"
     counts_reads = True
     counts_writes = True
     several_levels = False
@@ -93,6 +102,12 @@ class ZarrPython:
         reader = ArraysReader(location, store, ("",), zarr_format=self.zarr_format)
         reader.array(0)  # opening is reading the metadata, not a promise to do so
         yield reader
+
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[ArrayWriter]:
+        """Open a stored array for writing into it."""
+        store = open_store(location, read_only=False)
+        yield ArraysWriter([open_array(store, location, zarr_format=self.zarr_format, mode="r+")])
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec alone, for blocks of one chunk."""

@@ -17,6 +17,7 @@ from storebench.cli._progress import progress_shown
 from storebench.cli._settings import SettingText
 from storebench.errors import UsageError
 from storebench.grid import Shape
+from storebench.records import PATTERNED
 
 if TYPE_CHECKING:
     from storebench.measurement.images import Image
@@ -215,7 +216,7 @@ def _findings(
 
 def _label(case: Case) -> str:
     """Name a comparison by what is done: the settings stand above the table."""
-    return f"{case.operation} {case.pattern}" if case.operation == "read" else case.operation
+    return f"{case.operation} {case.pattern}" if case.operation in PATTERNED else case.operation
 
 
 def _row(result: PairedResult, a: Row, b: Row, rule: PairedRule) -> dict[str, Any]:

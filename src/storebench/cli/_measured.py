@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from storebench.records import PATTERNED
 from storebench.units import (
     bytes_text,
     count_text,
@@ -46,7 +47,7 @@ def _image_lines(row: _Row) -> list[_Line]:
 
 
 def _time_lines(row: _Row) -> list[_Line]:
-    what = row["operation"] + (f" {row['pattern']}" if row["operation"] == "read" else "")
+    what = row["operation"] + (f" {row['pattern']}" if row["operation"] in PATTERNED else "")
     speed = "" if is_missing(row["throughput_mib_s"]) else f", {throughput_text(row['throughput_mib_s'])}"
     lines = [(what.capitalize(), f"{seconds_text(row['median_s'])}{_state_text(row)}{speed}")]
     lines += _interval_lines(row)

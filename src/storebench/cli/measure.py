@@ -57,6 +57,13 @@ _EXAMPLES: Final = (
 )
 @click.option("--axes", metavar="NAMES", help="Axis names of a file that does not name them, as zyx.")
 @click.option("--levels", type=click.IntRange(min=1), default=1, show_default=True, help="Resolution levels to store.")
+@click.option("--level-axes", metavar="NAMES", help="Axes that levels are smaller on, as yx. Left out: all in space.")
+@click.option(
+    "--level-method", default="mean", show_default=True, metavar="NAME", help="mean, mode (labels) or nearest."
+)
+@click.option(
+    "--concurrency", metavar="WHO-N", help="Who works on separate blocks at once: threads-2, workers-2 (processes)."
+)
 @click.option(
     "--stack-axis", type=click.IntRange(min=0), default=0, show_default=True, help="Axis along which a stack is cut."
 )

@@ -46,6 +46,9 @@ def measure(
     cache: str = "warm",
     durability: str = "returned",
     threads: int | None = None,
+    level_axes: str | None = None,
+    level_method: str = "mean",
+    concurrency: str | None = None,
     engine: MeasureEngine = "direct",
     half_width: float = 0.05,
     budget_s: float | None = None,
@@ -65,9 +68,9 @@ def measure(
     codec : str
         Neutral name, as in "zstd-3".
     operation : str
-        read, write, encode, decode or open.
+        One of `OPERATIONS`.
     pattern : str
-        Access pattern of a read, as in "plane_xz".
+        Access pattern of a read, an append or an overwrite, as in "plane_xz".
     samples : int
         Engine direct: timed calls that count, at least 1, all in this process, after two untimed and checked ones. A call whose
         cache was not in the state asked for is repeated, up to as often again.
@@ -86,6 +89,8 @@ def measure(
     threads : int, optional
         Thread budget; left out: as the library comes. A library's limit holds for a whole process: with the engine direct the
         first one of a process stays.
+    level_axes, level_method, concurrency : str, optional
+        As in `Case`.
     engine : str
         "direct": all samples in this process. "paired": rounds over fresh processes until the interval of the median is as narrow
         as `half_width` says; `samples` is not looked at.
@@ -139,6 +144,9 @@ def measure(
         cache=cache,
         durability=durability,
         threads=threads,
+        level_axes=level_axes,
+        level_method=level_method,
+        concurrency=concurrency,
     )
     why_not = why_no_instructions() if instructions else None
     if why_not is not None:

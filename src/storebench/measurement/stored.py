@@ -88,7 +88,8 @@ def write_request(case: Case, image: Image) -> WriteRequest:
         axes=image.axes,
         codec=parse_codec(case.codec),
         layout=case.layout,
-        level_factors=level_factors(image.axes, image.shape, case.n_levels),
+        level_factors=level_factors(image.axes, image.shape, case.n_levels, along=case.level_axes),
+        level_method=case.level_method,
         stack_axis=case.stack_axis,
     )
 
@@ -146,7 +147,7 @@ def _writers_hash() -> str:
 
 
 def _write_and_verify(backend: Backend, location: Location, request: WriteRequest, image: Image) -> dict[str, Any]:
-    levels = build_levels(image.voxels(), request.level_factors)
+    levels = build_levels(image.voxels(), request.level_factors, request.level_method)
     write_array(backend, location, request, levels)
     stored_bytes, n_files = location.size()
     with backend.open(location) as reader:

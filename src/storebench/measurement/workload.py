@@ -84,6 +84,7 @@ class Workload:
         self._opened_at: float | None = None
         self._open_s: float | None = None
         self._sync_s: float | None = None
+        self._frame_s: list[float] = []
         self._started_at = self._wall_s = self._cpu_s = math.nan
 
     @property
@@ -97,6 +98,7 @@ class Workload:
     def run(self) -> None:
         """Do it once: the timed part."""
         self._opened_at = self._sync_s = None
+        self._frame_s = []
         started_at, cpu, start = time.time(), time.process_time(), time.perf_counter()
         self._call()
         stop = time.perf_counter()
@@ -112,6 +114,7 @@ class Workload:
             started_at=round(self._started_at, 3),
             process_id=process_id(),
             sync_s=None if self._sync_s is None else round(self._sync_s, 9),
+            frame_s=tuple(round(seconds, 9) for seconds in self._frame_s) or None,
         )
 
     def check(self) -> None:
@@ -173,8 +176,15 @@ class ReadWorkload(Workload):
         results = self._results
         with self.backend.open(location) as reader:
             self._opened_at = time.perf_counter()
+            if len(self.requests) == 1:
+                results.append(reader.read(self.requests[0].region, self.requests[0].level))
+                return
+            before = self._opened_at
             for request in self.requests:
                 results.append(reader.read(request.region, request.level))
+                now = time.perf_counter()
+                self._frame_s.append(now - before)
+                before = now
 
     def check(self) -> None:
         """Compare the regions with the source (lossy codecs: within the error found when the store was verified)."""
@@ -211,7 +221,7 @@ class ReadWorkload(Workload):
         if self._made_by_format(request.level):
             with self.backend.open(self.store.location) as reader:
                 return reader.read(Region.whole(reader.levels[request.level]), request.level)[request.region.slices]
-        levels = build_levels(self.image.voxels(), self.store.request.level_factors)
+        levels = build_levels(self.image.voxels(), self.store.request.level_factors, self.store.request.level_method)
         return levels[request.level][request.region.slices]
 
     def row(self) -> Row:
@@ -255,7 +265,7 @@ class WriteWorkload(Workload):
 
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
         super().__init__(case, image, storage)
-        self._levels = build_levels(image.voxels(), self.store.request.level_factors)
+        self._levels = build_levels(image.voxels(), self.store.request.level_factors, self.store.request.level_method)
         self._tidy = contextlib.ExitStack()
         self._durable = case.durability == "durable"
         self._returned = False

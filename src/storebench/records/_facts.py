@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from storebench.errors import UsageError
 from storebench.grid import Layout, Shape
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Version of the records' JSON. A new field of `Row` raises it, with an upgrade step in results.journal."""
 
-Operation = Literal["read", "write", "encode", "decode", "open"]
-OPERATIONS: Final[tuple[Operation, ...]] = ("read", "write", "encode", "decode", "open")
+Operation = Literal[
+    "read", "write", "encode", "decode", "open", "append", "overwrite", "build_levels", "list", "delete"
+]
+OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
+PATTERNED: Final[frozenset[Operation]] = frozenset({"read", "append", "overwrite"})
+"""Operations that an access pattern belongs to; the others concern the whole image."""
+
 Status = Literal["ok", "skipped", "failed", "timeout"]
 
 CACHE_STATES: Final = ("warm", "cold", "cold-dropped")
@@ -41,7 +46,9 @@ class Case:
     seed : int or None
         Of a synthetic dataset and of the pattern's positions (None counts as 0 there).
     operation : str
-        One of `OPERATIONS`: read or write (open and close included), encode or decode (codec alone, in memory), open.
+        One of `OPERATIONS`: read or write (open and close included), encode or decode (codec alone, in memory), open; append
+        (write slab after slab, as a camera gives them), overwrite (a region of a stored image), build_levels (from the stored
+        level 0), list (find every file), delete.
     backend : str
         Name of the backend.
     codec : str
@@ -49,11 +56,15 @@ class Case:
     chunk_shape, shard_shape : tuple of int or None
         Voxels; None leaves them to the format or the library.
     n_levels : int
-        Resolution levels stored, by binning with 2 on each spatial axis.
+        Resolution levels stored, each half of the one before on the axes of `level_axes`.
+    level_axes : str or None
+        Axes that levels are smaller on, as in "yx"; None: all spatial ones.
+    level_method : str
+        How levels are made, one of `levels.METHODS`.
     stack_axis : int
         Axis along which a stack of 2-D files is cut.
     pattern : str
-        Access pattern of a read; "whole" for the other operations.
+        Access pattern of an operation of `PATTERNED`; "whole" for the others.
     store : str
         Kind of key-value container.
     cache : str
@@ -64,6 +75,9 @@ class Case:
         system has been told to put everything on the device after that, and has done so.
     threads : int or None
         Thread budget: at most so many at once; None: as each library comes.
+    concurrency : str or None
+        Who works on separate blocks of the image at the same time: "threads-2" (of one process), "workers-2" (processes);
+        None: nobody, one call moves all.
     """
 
     dataset: str
@@ -83,6 +97,9 @@ class Case:
     cache: str = "warm"
     durability: str = "returned"
     threads: int | None = None
+    level_axes: str | None = None
+    level_method: str = "mean"
+    concurrency: str | None = None
 
     @property
     def layout(self) -> Layout | None:
@@ -118,12 +135,15 @@ class Case:
 
 _ID_KEYS: Final = {
     "n_levels": "levels",
+    "level_axes": "levels-along",
+    "level_method": "levels-by",
     "stack_axis": "axis",
     "seed": "seed",
     "store": "store",
     "cache": "cache",
     "durability": "durability",
     "threads": "threads",
+    "concurrency": "at-once",
 }
 _DEFAULTS: Final = {f.name: f.default for f in dataclasses.fields(Case)}
 
@@ -167,6 +187,8 @@ class Sample:
         Seconds the calling thread was ready and waited for a processor.
     threads_ran : int or None
         Threads that used the processor in the span and were alive before or after it.
+    frame_s : tuple of float or None
+        Seconds of each part in order, where a sample has parts: the views of a trace, the slabs of a stream.
     """
 
     wall_s: float
@@ -190,6 +212,7 @@ class Sample:
     involuntary_switches: int | None = None
     run_delay_s: float | None = None
     threads_ran: int | None = None
+    frame_s: tuple[float, ...] | None = None
 
     @property
     def counts(self) -> bool:
@@ -242,6 +265,10 @@ class Row:
         Machine instructions of one call, by callgrind.
     threads_ran : int or None
         Threads that used the processor in one call, short-lived ones included.
+    frame_requests, frame_bytes : tuple of int or None
+        `requests` and `fetched_bytes` of each view of a trace, in order; the open is in none of them.
+    predicted_frame_requests, predicted_frame_bytes : tuple of int or None
+        What geometry says of them.
     codec_bytes_per_s : float or None
         Uncompressed bytes per second of the codec alone on voxels of this image, one thread: decoded for reads, encoded for
         writes.
@@ -288,6 +315,10 @@ class Row:
     write_calls: int | None = None
     instructions: int | None = None
     threads_ran: int | None = None
+    frame_requests: tuple[int, ...] | None = None
+    frame_bytes: tuple[int, ...] | None = None
+    predicted_frame_requests: tuple[int, ...] | None = None
+    predicted_frame_bytes: tuple[int, ...] | None = None
     codec_bytes_per_s: float | None = None
     engine: str | None = None
     converged: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from storebench.errors import ResultsError
 from storebench.grid import Shape
@@ -29,6 +29,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+_FRAMES: Final = ("frame_requests", "frame_bytes", "predicted_frame_requests", "predicted_frame_bytes")
 
 
 def _shape_or_none(value: Any) -> Shape | None:
@@ -55,7 +58,8 @@ def sample_from_json(data: Mapping[str, Any]) -> Sample:
     ResultsError
         If a field is missing or unknown.
     """
-    return _build(Sample, data)
+    frame_s = data.get("frame_s")
+    return _build(Sample, data if frame_s is None else {**data, "frame_s": tuple(frame_s)})
 
 
 def row_from_json(data: Mapping[str, Any]) -> Row:
@@ -66,7 +70,7 @@ def row_from_json(data: Mapping[str, Any]) -> Row:
     ResultsError
         If a field is missing or unknown.
     """
-    shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape")}
+    shapes = {name: _shape_or_none(data.get(name)) for name in ("chunk_shape", "shard_shape", *_FRAMES)}
     samples = tuple(sample_from_json(sample) for sample in data.get("samples", ()))
     return _build(Row, {**data, **shapes, "case": case_from_json(data["case"]), "samples": samples})
 

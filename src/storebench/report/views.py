@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from storebench.analysis import BASELINE, is_lossless, leading_places, place_texts, summarise_settings
 from storebench.grid import Shape
-from storebench.results.columns import COLUMNS, FLAGS, FLOATS, INTS, TEXT
+from storebench.results.columns import COLUMNS, FLAGS, FLOATS, FRAMES, INTS, TEXT
 from storebench.results.frame import tidy_frame
 from storebench.results.settings import SETTING, backend_text, extras_of, own_twins, says_task
 from storebench.units import shape_text
@@ -74,7 +74,8 @@ _READERS: dict[str, Callable[[Any], Any]] = (
     | dict.fromkeys(FLOATS, _number)
     | dict.fromkeys(INTS, _whole)
     | dict.fromkeys(FLAGS, _flag)
-    | {"samples_s": _samples, "samples_process": _shape}
+    | {"samples_s": _samples, "samples_process": _shape, "frames_s": _samples}
+    | dict.fromkeys(FRAMES, _shape)
 )
 
 

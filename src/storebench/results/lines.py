@@ -26,7 +26,16 @@ def _say_fidelity(line: dict[str, Any]) -> dict[str, Any]:
     return line | {"row": line["row"] | {"rmse": 0.0, "ssim": 1.0}}
 
 
-_UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _say_engine, 2: _say_fidelity}
+def _same(line: dict[str, Any]) -> dict[str, Any]:
+    """Upgrade from version 3: fields were only gained since, and what they say was not measured then."""
+    return line
+
+
+_UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: _say_engine,
+    2: _say_fidelity,
+    3: _same,
+}
 """Schema version → the step that turns its lines into those of the next."""
 
 

@@ -87,6 +87,32 @@ def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]
     }
 
 
+def frame_columns(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return the columns of samples that have parts (views of a trace, slabs of a stream); missing where they have none.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Those that count. `frames_s` is each part's median over them; the quantiles are over every part of every sample.
+    """
+    in_parts = [sample for sample in samples if sample.frame_s]
+    every = sorted(seconds for sample in in_parts for seconds in sample.frame_s or ())
+    if not every:
+        return {}
+    by_part = list(zip(*(sample.frame_s or () for sample in in_parts), strict=True))
+    total = statistics.median(sum(sample.frame_s or ()) for sample in in_parts)
+    return {
+        "n_frames": len(by_part),
+        "frames_s": [statistics.median(seconds) for seconds in by_part],
+        "first_view_s": _median((s.open_s or 0) + s.frame_s[0] for s in in_parts if s.frame_s),
+        "frame_median_s": statistics.median(every),
+        "frame_p95_s": quantile(every, 0.95),
+        "frame_p99_s": quantile(every, 0.99),
+        "frame_max_s": every[-1],
+        "frames_per_s": len(by_part) / total if total else None,
+    }
+
+
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None

@@ -9,20 +9,28 @@ import numpy as np
 import pandas as pd
 
 from storebench.errors import ResultsError
+from storebench.records import PATTERNED
 
 MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
 PLACE: Final = [*MEASURED_IN, "dataset", "shape", "dtype", "seed"]
 SETTING: Final = [
-    "backend", "format", "library", "chunk_shape", "shard_shape", "codec", "n_levels", "stack_axis", "store", "threads",
+    "backend", "format", "library", "chunk_shape", "shard_shape", "codec", "n_levels", "level_axes", "level_method",
+    "stack_axis", "store", "threads", "concurrency",
 ]  # fmt: skip
 """A backend is one format and one library; of another tool's rows these alone may be known."""
 TASK: Final = ["operation", "pattern", "cache", "durability"]
-COMPARABLE: Final = [*TASK, "threads"]
+COMPARABLE: Final = [*TASK, "threads", "concurrency"]
 """What two settings must have in common for their times to say which is faster."""
 
 _EXTRAS: Final = (
-    ("n_levels", "levels", 1), ("stack_axis", "axis", 0), ("store", "store", "local"), ("threads", "threads", None),
-)  # fmt: skip
+    ("n_levels", "levels", 1),
+    ("level_axes", "along", None),
+    ("level_method", "by", "mean"),
+    ("stack_axis", "axis", 0),
+    ("store", "store", "local"),
+    ("threads", "threads", None),
+    ("concurrency", "at once", None),
+)
 """Column, what a reader calls it, and the usual value."""
 _SIZES: Final = {"ratio": "compression_ratio", "stored_bytes": "stored_bytes", "n_files": "n_files"}
 
@@ -37,7 +45,7 @@ def says_task(row: Mapping[Any, Any] | pd.Series[Any]) -> bool:
 
     Rows of storebench all do; another tool's may lack the dataset, the operation, or what a read asked for.
     """
-    needed = ("dataset", "operation", *(("pattern",) if row["operation"] == "read" else ()))
+    needed = ("dataset", "operation", *(("pattern",) if row["operation"] in PATTERNED else ()))
     return not any(pd.isna(row[name]) for name in needed)
 
 
@@ -160,7 +168,7 @@ def _record(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _time_name(row: Mapping[str, Any]) -> str:
-    parts = [row["operation"], *([row["pattern"]] if row["operation"] == "read" else [])]
+    parts = [row["operation"], *([row["pattern"]] if row["operation"] in PATTERNED else [])]
     parts += [] if pd.isna(row["cache"]) or row["cache"] == "warm" else [row["cache"].replace("-", "_")]
     parts += ["durable"] if row["durability"] == "durable" else []
     return "_".join([*map(str, parts), "s"])

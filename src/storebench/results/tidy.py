@@ -12,7 +12,7 @@ from storebench.records import Conditions, Environment, Limits, Row
 from storebench.results.columns import COLUMNS
 from storebench.results.limits import limit_terms
 from storebench.results.noise import judge_noise
-from storebench.results.sampled import counter_columns, judged, time_columns
+from storebench.results.sampled import counter_columns, frame_columns, judged, time_columns
 from storebench.units import MIB
 
 __all__ = ["COLUMNS", "rates", "throughput", "tidy_row"]
@@ -59,6 +59,7 @@ def tidy_row(
     values["case_id"] = row.case.id
     counting = [sample for sample in row.samples if sample.counts]
     values |= time_columns([s.wall_s for s in counting], [s.process_id for s in counting])
+    values |= frame_columns(counting)
     values |= counter_columns(row, environment)
     values |= _noise_columns(row, conditions, _n_cpu(environment))
     values |= _limit_columns(row, limits, _n_cpu(environment))
@@ -120,16 +121,25 @@ def _size_columns(row: Row) -> dict[str, Any]:
         "read_amplification": row.voxels_decoded / row.voxels_asked
         if row.voxels_decoded and row.voxels_asked
         else None,
+        "write_amplification": _write_amplification(row),
     }
 
 
-def _asked_bytes(row: Row) -> int | None:
-    """Return the uncompressed bytes that the operation moves: an open moves none, so there is no number."""
-    if row.case.operation == "open":
+def _write_amplification(row: Row) -> float | None:
+    """Return the bytes that an overwrite reads and writes ÷ the uncompressed bytes that it changes."""
+    asked_bytes = _asked_bytes(row)
+    if row.case.operation != "overwrite" or row.set_bytes is None or not asked_bytes:
         return None
-    if row.case.operation == "read" and row.voxels_asked is not None:
+    return ((row.fetched_bytes or 0) + row.set_bytes) / asked_bytes
+
+
+def _asked_bytes(row: Row) -> int | None:
+    """Return the uncompressed bytes that the operation moves: an open, a list, a delete move none, so there is no number."""
+    if row.case.operation in ("open", "list", "delete"):
+        return None
+    if row.case.operation in ("read", "overwrite") and row.voxels_asked is not None:
         return row.voxels_asked * np.dtype(row.case.dtype).itemsize
-    return row.logical_bytes if row.case.operation != "read" or row.case.pattern == "whole" else None
+    return row.logical_bytes if row.case.operation not in ("read", "overwrite") or row.case.pattern == "whole" else None
 
 
 def _list_or_none(shape: Sequence[int] | None) -> list[int] | None:

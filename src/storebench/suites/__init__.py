@@ -23,10 +23,14 @@ from storebench.suites._grid import (
     fit_layout,
     is_timed,
 )
+from storebench.suites._growth import growth
 from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
+from storebench.suites._large_plane import large_plane
+from storebench.suites._multiscale import multiscale
 from storebench.suites._pairs import level_pairs, sizes
+from storebench.suites._parallel import parallel
 from storebench.suites._quick import as_the_file, quick
 from storebench.suites._reads import (
     FEW_READS,
@@ -38,6 +42,7 @@ from storebench.suites._reads import (
     volume_reads,
 )
 from storebench.suites._states import cold_reads, durable_writes, thread_budgets
+from storebench.suites._streaming import streaming
 
 __all__ = [
     "COUNTED",
@@ -75,6 +80,11 @@ GRIDS: Final[tuple[Grid, ...]] = (
     *heftie_dev(),
     *level_pairs(),
     *sizes(),
+    *large_plane(),
+    *multiscale(),
+    *streaming(),
+    *parallel(),
+    *growth(),
 )
 """Every grid of the tiers that are run by name."""
 

@@ -27,6 +27,11 @@ SUITES: Final[Mapping[str, str]] = MappingProxyType(
         "cold": "What does a first read from the disk cost, shown to be cold?",
         "durable": "What does a write cost until it is on the device?",
         "threads": "What do more threads buy?",
+        "large-plane": "How long does one large plane take, whole, in part and smaller: JPEG 2000 beside all others?",
+        "multiscale": "How long does a viewer wait, view by view, and what do levels cost?",
+        "streaming": "What do writes cost that come plane by plane, in parallel, or into what is there?",
+        "parallel": "What do more threads and more processes buy a reader and a writer of one image?",
+        "growth": "What grows with the volume, and what with the number of objects?",
     }
 )
 
@@ -88,6 +93,8 @@ class Grid:
         As in `Case`.
     threads : int or None
         Thread budget; None: as each library comes.
+    level_axes, level_method, concurrency
+        As in `Case`.
     """
 
     name: str
@@ -103,6 +110,9 @@ class Grid:
     cache: str = "warm"
     durability: str = "returned"
     threads: int | None = None
+    level_axes: str | None = None
+    level_method: str = "mean"
+    concurrency: str | None = None
 
     @property
     def n_cases(self) -> int:
@@ -130,14 +140,19 @@ class Grid:
         return (f"track_{self.operation}_{state.replace('-', '_')}",)
 
     @property
+    def module(self) -> str:
+        """Name of asv's module: the suite's, as Python takes it."""
+        return self.suite.replace("-", "_")
+
+    @property
     def benchmarks(self) -> tuple[str, ...]:
         """Full names of its asv benchmarks, as in "read.SmokeNpyNumpy.time_read"."""
-        return tuple(f"{self.suite}.{self.name}.{method}" for method in self.methods)
+        return tuple(f"{self.module}.{self.name}.{method}" for method in self.methods)
 
     @property
     def noted_as(self) -> str:
         """What the journal calls its benchmark: one name where several count in one call."""
-        return f"{self.suite}.{self.name}.{self.methods[0] if self.is_timed else 'track'}"
+        return f"{self.module}.{self.name}.{self.methods[0] if self.is_timed else 'track'}"
 
     def combinations(self) -> Iterator[tuple[str, ...]]:
         """Yield the parameter values of each case, in asv's order."""
@@ -165,6 +180,9 @@ class Grid:
             cache=self.cache,
             durability=self.durability,
             threads=self.threads,
+            level_axes=self.level_axes,
+            level_method=self.level_method,
+            concurrency=self.concurrency,
         )
 
     def on(self, subject: Subject) -> Grid:

@@ -12,7 +12,7 @@ from storebench.results.comparison import compare_pairs
 
 _SAME: Final = (
     "machine", "dataset", "shape", "dtype", "seed", "chunk_shape", "shard_shape", "codec", "operation", "pattern",
-    "n_levels", "stack_axis", "store", "cache", "durability", "threads",
+    "n_levels", "level_axes", "level_method", "stack_axis", "store", "cache", "durability", "threads", "concurrency",
 )  # fmt: skip
 """What two rows of different libraries must have in common."""
 

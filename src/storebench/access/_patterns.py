@@ -1,49 +1,27 @@
-"""Access patterns: what a read asks for, as regions that are the same for every backend.
-
-A pattern's name and the seed fix its regions for an image of a given shape; no backend's chunks are looked at. Positions
-come from SHA-256 of the names, so they are the same on every Python and numpy.
-"""
+"""Patterns of one box: a plane, a slab, a box, a voxel, a view."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from storebench.errors import UsageError, unknown_name
+from storebench.access._requests import SCREEN_YX, Request, Target
+from storebench.errors import UsageError
 from storebench.grid import Region, Shape
-from storebench.names import NameRule, examples, match_name
-
-SCREEN_YX: Final = (1664, 2560)
-"""The chapter's laptop screen, in pixels (rows, columns)."""
+from storebench.names import NameRule
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What is read: the shape of each resolution level (0 = full) and the axis names, slowest first."""
-
-    levels: tuple[Shape, ...]
-    axes: str
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One read: a region in the voxels of a level."""
-
-    level: int
-    region: Region
-
-
-@dataclass(frozen=True, slots=True)
-class AccessPattern:
-    """A named way to read an image.
+class BoxPattern:
+    """One box: how large, and where.
 
     Attributes
     ----------
     name : str
-        As in `EXAMPLES`.
+        As in `RULES`.
     extent : mapping of str to int
         Voxels wanted per axis; an axis that is not named is taken whole. Clipped to the image.
     grid : int or None
@@ -115,7 +93,7 @@ class AccessPattern:
         """Return where the view of the smaller level starts, in voxels of full resolution."""
         factors = [2**self.shown_at if axis in "zyx" else 1 for axis in target.axes]
         smaller = tuple(-(-n // factor) for n, factor in zip(target.levels[0], factors, strict=True))
-        view = replace(parse_pattern(f"viewport@{self.shown_at}"), level=0)
+        view = BoxPattern(f"viewport@{self.shown_at}", _screen(0))
         (shown,) = view.requests(Target((smaller,), target.axes), seed)
         return tuple(first * factor for first, factor in zip(shown.region.start, factors, strict=True))
 
@@ -142,7 +120,7 @@ def _roi(match: re.Match[str]) -> dict[str, object]:
 
 
 _SIZE: Final = r"[1-9][0-9]*"
-_RULES: Final = (
+RULES: Final = (
     NameRule("whole", lambda _: {"extent": {}}, ("whole",), "the whole image"),
     NameRule("plane_xy", _one_plane("yx"), ("plane_xy",), "one plane as acquired: z fixed"),
     NameRule("plane_xz", _one_plane("zx"), ("plane_xz",), "one plane across: y fixed"),
@@ -185,20 +163,3 @@ _RULES: Final = (
         "the part of the plane that viewport@1 shows, at full resolution: the price of that view where there are no levels",
     ),
 )
-
-EXAMPLES: Final = examples(_RULES)
-"""Names of access patterns worth listing, each with what it reads. Other sizes are spelled the same way."""
-
-
-def parse_pattern(name: str) -> AccessPattern:
-    """Turn a name into an access pattern.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is no pattern's name; says the nearest one.
-    """
-    fields = match_name(_RULES, name)
-    if fields is None:
-        raise unknown_name("access pattern", name, EXAMPLES, "storebench list patterns")
-    return AccessPattern(name, **fields)  # type: ignore[arg-type]

@@ -1,0 +1,5 @@
+"""Writes as instruments and pipelines do them."""
+
+from .common import classes
+
+globals().update(classes("streaming"))
