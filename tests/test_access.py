@@ -13,7 +13,7 @@ from storebench.errors import UnknownNameError, UsageError
 from storebench.grid import Region, Shape, parse_region
 
 _AXES = ("yx", "zyx", "czyx", "tzyx", "tczyx")
-_SINGLE_LEVEL = [name for name in EXAMPLES if not re.fullmatch(r"viewport@\d", name)] + ["viewport@0"]
+_SINGLE_LEVEL = [name for name in EXAMPLES if not re.fullmatch(r"(viewport|level)@\d", name)] + ["viewport@0"]
 
 
 def _region(name: str, shape: Shape, axes: str, seed: int = 0) -> Region:
@@ -97,6 +97,7 @@ def test_seeds_move_the_region_over_the_image(name: str) -> None:
         ("viewport@0", (9, 100, 6000), "zyx", (1, 100, SCREEN_YX[1])),
         ("viewport@1-from0", (9, 5000, 6000), "zyx", (1, 2 * SCREEN_YX[0], 2 * SCREEN_YX[1])),
         ("viewport@2-from0", (2, 9, 100, 200), "czyx", (1, 1, 100, 200)),
+        ("level@0", (9, 5000, 6000), "zyx", (9, 5000, 6000)),
     ],
 )
 def test_extent(name: str, shape: Shape, axes: str, extent: Shape) -> None:

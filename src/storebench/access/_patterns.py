@@ -151,6 +151,12 @@ RULES: Final = (
     ),
     NameRule("voxel", lambda _: {"extent": dict.fromkeys("tczyx", 1)}, ("voxel",), "a single voxel"),
     NameRule(
+        r"level@([0-9])",
+        lambda m: {"extent": {}, "level": int(m[1])},
+        ("level@1", "level@2"),
+        "the whole image at a resolution level",
+    ),
+    NameRule(
         r"viewport@([0-9])",
         lambda m: {"extent": _screen(0), "level": int(m[1])},
         ("viewport@0", "viewport@1", "viewport@2"),

@@ -12,6 +12,8 @@ CT_MIDDLE: Final = Subject("ct", (192, 192, 192), "uint16")
 CT: Final = Subject("ct", (256, 256, 256), "uint16")
 PLANE_SMALL: Final = Subject("ct", (512, 512), "uint16", axes="yx")
 PLANE: Final = Subject("ct", (2048, 2048), "uint16", axes="yx")
+PLANE_HEART: Final = Subject("ct", (7614, 7614), "uint16", axes="yx")
+"""As large as a plane of the Human Organ Atlas heart, the chapter's example of 983 GB."""
 PLANE_LARGE: Final = Subject("ct", (8192, 8192), "uint16", axes="yx")
 LABELS_DENSE: Final = Subject("labels_dense", (256, 256, 256), "uint16")
 LABELS_SPARSE: Final = Subject("labels_sparse", (256, 256, 256), "uint16")
