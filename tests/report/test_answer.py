@@ -18,6 +18,7 @@ from storebench.report import build_report
 from storebench.report.answer import answers
 from storebench.report.markdown.summary import summary_markdown
 from storebench.report.views import clean_frame, clean_records, make_views
+from storebench.results.intervals import MIN_FOR_INTERVAL
 from storebench.results.settings import own_twins
 from storebench.units import bytes_text, seconds_text
 
@@ -99,13 +100,17 @@ def test_the_card_shows_the_tables_own_numbers(tmp_path: Path) -> None:
     assert seconds_text(mean) in figures
 
 
-def test_where_nothing_is_shown_to_be_better_the_card_says_so(tmp_path: Path) -> None:
-    frame = table(list(rows(n_samples=2)))
-    page = _page(frame, tmp_path)
+def test_below_five_samples_nothing_is_shown_and_confidence_is_not_known(tmp_path: Path) -> None:
+    """The same number of samples ends both: the card never calls settings worse while it knows no confidence."""
+    page = _page(table(list(rows(n_samples=MIN_FOR_INTERVAL - 1))), tmp_path)
     shown = _shown(page)
     assert shown["card"].startswith("Nothing is shown to be better")
     assert shown["figure"].startswith("Nothing is shown to be better")
-    assert "not known" in page
+    assert "not known" in _text(page, r'<dl class="decisions"[^>]*>(.*?)</dl>')
+    assert "shown to be worse;" not in page
+    enough = _answer(table(list(rows(n_samples=MIN_FOR_INTERVAL))))
+    assert "shown to be worse;" in enough.standing
+    assert {decision.confidence for decision in enough.decisions} & {"medium", "high"}
 
 
 def test_baselines_that_are_missing_are_said_to_be(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ N_DRAWS: Final = 400
 SHOWN_WORSE: Final = 0.975
 """A setting is shown to be worse where it scores worse than the first in this share of the draws or more: its ratio to the first
 is then above 1 in the whole of a two-sided 95 % interval."""
-_FEWEST_TO_TELL: Final = 3
 _HIGH, _MEDIUM = 0.95, 0.75
 
 RULE: Final = (
@@ -129,8 +128,8 @@ def how_sure(ranked: Sequence[Candidate], drawn: Costs, priorities: Priorities) 
     """
     scored = scores(drawn, priorities)
     worse = (scored > scored[0]).mean(axis=1) >= SHOWN_WORSE
-    # of fewer than three samples nothing shows how far they spread
-    few = [0 < fewest_samples(needed_rows(c, priorities)) < _FEWEST_TO_TELL for c in ranked]
+    # of so few samples nothing shows how far they spread: no interval, no confidence, and no setting is shown to be worse
+    few = [0 < fewest_samples(needed_rows(c, priorities)) < MIN_FOR_INTERVAL for c in ranked]
     unclear = np.array(few) | few[0] if ranked else np.array([], dtype=bool)
     equals = tuple(index for index in range(1, len(ranked)) if unclear[index] or not worse[index])
     return Sureness(equals=equals, winners=np.argmin(scored, axis=0))
