@@ -11,20 +11,26 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from storebench.errors import UsageError
 
-RequestKind = Literal["get", "ranged_get", "miss", "set", "list"]
+RequestKind = Literal["get", "ranged_get", "miss", "read", "set", "list"]
+READ_KINDS: Final[tuple[RequestKind, ...]] = ("get", "ranged_get", "miss", "read")
+"""A "read" is one of which it is not known whether it asked for a whole object or for a part."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """One request to a store: what kind, of which object, how many bytes moved."""
+    """One request to a store: what kind, of which object, how many bytes moved.
+
+    `n_requests` is above 1 where only the sum of several is known; the key is then "*".
+    """
 
     kind: RequestKind
     key: str
     n_bytes: int
+    n_requests: int = 1
 
 
 @dataclass(slots=True)
@@ -33,19 +39,56 @@ class RequestLog:
 
     requests: list[StoreRequest] = field(default_factory=list)
 
-    def add(self, kind: RequestKind, key: str, n_bytes: int) -> None:
-        """Write one request down."""
-        self.requests.append(StoreRequest(kind, key, n_bytes))
+    def add(self, kind: RequestKind, key: str, n_bytes: int, *, times: int = 1) -> None:
+        """Write one request down, or several that are alike."""
+        self.requests.extend([StoreRequest(kind, key, n_bytes)] * times)
+
+    def add_sum(self, kind: RequestKind, n_requests: int, n_bytes: int) -> None:
+        """Write down requests of which a library tells the sum alone; none: nothing."""
+        if n_requests:
+            self.requests.append(StoreRequest(kind, "*", n_bytes, n_requests))
+
+    def count(self, *kinds: RequestKind) -> int:
+        """Return the number of requests of these kinds."""
+        return sum(r.n_requests for r in self.requests if r.kind in kinds)
+
+    def n_bytes(self, *kinds: RequestKind) -> int:
+        """Return the bytes that requests of these kinds moved."""
+        return sum(r.n_bytes for r in self.requests if r.kind in kinds)
 
     @property
     def fetched_bytes(self) -> int:
         """Bytes that reads asked for and got."""
-        return sum(r.n_bytes for r in self.requests if r.kind in ("get", "ranged_get"))
+        return self.n_bytes(*READ_KINDS)
 
     @property
     def n_requests(self) -> int:
         """Number of read requests, misses included."""
-        return sum(r.kind in ("get", "ranged_get", "miss") for r in self.requests)
+        return self.count(*READ_KINDS)
+
+
+@dataclass(slots=True)
+class RequestTally(RequestLog):
+    """Sums alone: where memory is measured too, a list of a million requests would be in it."""
+
+    _sums: dict[RequestKind, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, kind: RequestKind, key: str, n_bytes: int, *, times: int = 1) -> None:
+        """Add requests that are alike to the sums of their kind; the object's name is not kept."""
+        self.add_sum(kind, times, times * n_bytes)
+
+    def add_sum(self, kind: RequestKind, n_requests: int, n_bytes: int) -> None:
+        """Add to the sums of a kind."""
+        before, bytes_before = self._sums.get(kind, (0, 0))
+        self._sums[kind] = (before + n_requests, bytes_before + n_bytes)
+
+    def count(self, *kinds: RequestKind) -> int:
+        """Return the number of requests of these kinds."""
+        return sum(self._sums.get(kind, (0, 0))[0] for kind in kinds)
+
+    def n_bytes(self, *kinds: RequestKind) -> int:
+        """Return the bytes that requests of these kinds moved."""
+        return sum(self._sums.get(kind, (0, 0))[1] for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
