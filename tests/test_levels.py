@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from storebench.errors import UsageError
+from storebench.errors import UnknownNameError, UsageError
 from storebench.grid import Region, grid_shape, iter_blocks
-from storebench.levels import bin_mean, build_levels, level_factors
+from storebench.levels import METHODS, bin_mean, bin_mode, build_levels, level_factors
 
 
 def _exact_mean(values: NDArray, factors: tuple[int, ...]) -> NDArray:
@@ -138,3 +138,69 @@ def test_region_of_a_level_is_the_mean_of_its_block() -> None:
     level = bin_mean(values, (2, 3, 4))
     block = Region((2, 3, 4), (4, 6, 8))
     assert level[1, 1, 1] == round(Fraction(int(values[block.slices].sum()), block.n_voxels))
+
+
+def _by_blocks(values: NDArray, factors: tuple[int, ...], method: str) -> NDArray:
+    """Return a level by the plainest way there is: one block after the other, with numpy's own words."""
+    level = np.empty(grid_shape(values.shape, factors), values.dtype)
+    for index, block in zip(np.ndindex(level.shape), iter_blocks(values.shape, factors), strict=True):
+        inside = values[block.slices]
+        if method == "nearest":
+            level[index] = inside.flat[0]
+        elif method == "mode":
+            found, counts = np.unique(inside, return_counts=True)  # sorted: argmax takes the smallest of equal ones
+            level[index] = found[counts.argmax()]
+        else:
+            level[index] = np.rint(inside.mean(dtype=np.float64))
+    return level
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("spacing", [None, (4.0, 1.0, 1.0)], ids=["isotropic", "anisotropic"])
+@pytest.mark.parametrize("shape", [(8, 16, 16), (9, 21, 17)], ids=["even", "ragged"])
+def test_every_level_is_what_a_loop_over_blocks_gives(
+    method: str, spacing: tuple[float, ...] | None, shape: tuple[int, ...]
+) -> None:
+    values = np.random.default_rng(4).integers(0, 6, shape).astype(np.uint16)
+    factors = level_factors("zyx", shape, 4, spacing)
+    levels = build_levels(values, factors, method)
+    for level, block in zip(levels[1:], factors, strict=True):
+        np.testing.assert_array_equal(level, _by_blocks(values, block, method), strict=True)
+        assert level.flags.owndata
+        assert level.flags.c_contiguous
+
+
+@st.composite
+def _labels(draw: st.DrawFn) -> tuple[NDArray, tuple[int, ...]]:
+    dtype = np.dtype(draw(st.sampled_from(["bool", "uint8", "int8", "uint16", "int16", "uint32", "int64", "uint64"])))
+    ends = [0, 1] if dtype.kind == "b" else [np.iinfo(dtype).min, 0, 1, np.iinfo(dtype).max]
+    values = draw(
+        hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=4, max_side=6), elements=st.sampled_from(ends))
+    )
+    return values, tuple(draw(st.integers(1, 5)) for _ in values.shape)
+
+
+@given(_labels())
+def test_modes_are_exact_for_every_dtype_to_its_ends(case: tuple[NDArray, tuple[int, ...]]) -> None:
+    values, factors = case
+    np.testing.assert_array_equal(bin_mode(values, factors), _by_blocks(values, factors, "mode"), strict=True)
+
+
+def test_of_equally_frequent_labels_the_smallest_is_taken() -> None:
+    assert bin_mode(np.array([[7, 3, 3, 7]]), (1, 4)).item() == 3
+    assert bin_mode(np.array([[7, 3, 9, 9, 9]], np.uint8), (1, 4)).tolist() == [[9, 9]]  # the last block is one voxel
+
+
+def test_modes_of_a_volume_in_slabs() -> None:
+    values = np.random.default_rng(1).integers(0, 4, (66, 130, 257)).astype(np.uint32)  # more than one slab
+    found = bin_mode(values, (2, 2, 2))
+    for index in [(0, 0, 0), (15, 3, 128), (16, 40, 7), (32, 64, 128)]:
+        block = values[tuple(slice(2 * i, 2 * i + 2) for i in index)]
+        assert found[index] == np.bincount(block.ravel()).argmax()
+
+
+def test_what_has_no_mode_and_no_name_is_a_sentence() -> None:
+    with pytest.raises(UsageError, match="labels, which are whole numbers, not float32"):
+        build_levels(np.zeros((4, 4), np.float32), ((2, 2),), "mode")
+    with pytest.raises(UnknownNameError, match="way to make levels"):
+        build_levels(np.zeros((4, 4), np.uint8), ((2, 2),), "median")

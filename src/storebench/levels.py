@@ -1,6 +1,6 @@
-"""Resolution levels by block means: which factors, and the voxels.
+"""Resolution levels: which factors, and the voxels, as means of blocks, most frequent values, or every n-th voxel.
 
-A level's factors are voxels of level 0 per voxel of that level, per axis. Blocks that stick out of the image average
+A level's factors are voxels of level 0 per voxel of that level, per axis. Of blocks that stick out of the image counts
 what is there.
 """
 
@@ -95,13 +95,54 @@ def bin_mean(values: NDArray, factors: Shape) -> NDArray:
     numpy.ndarray
         Same dtype; shape `grid_shape(values.shape, factors)`.
     """
-    result = np.empty(grid_shape(values.shape, factors), values.dtype)
-    plane_voxels = max(1, values[:1].size * factors[0])
-    n_planes = max(1, _SLAB_VOXELS // plane_voxels)
-    for start in range(0, len(result), n_planes):
-        stop = min(start + n_planes, len(result))
-        result[start:stop] = _slab_mean(values[start * factors[0] : stop * factors[0]], factors)
-    return result
+    return _by_slabs(values, factors, _slab_mean)
+
+
+def bin_mode(values: NDArray, factors: Shape) -> NDArray:
+    """Return the most frequent value of each block, of equally frequent ones the smallest (as `scipy.stats.mode`).
+
+    For labels: the mean of two labels is a third one, which lies elsewhere.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Voxels of level 0: whole numbers of any size, or truth values.
+    factors : tuple of int
+        Extent of a block, in voxels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Same dtype; shape `grid_shape(values.shape, factors)`.
+
+    Raises
+    ------
+    UsageError
+        If the voxels are no whole numbers.
+    """
+    if values.dtype.kind not in "biu":
+        raise UsageError(
+            f"levels by mode are for labels, which are whole numbers, not {values.dtype}; take mean or nearest"
+        )
+    return _by_slabs(values, factors, _slab_mode)
+
+
+def take_nearest(values: NDArray, factors: Shape) -> NDArray:
+    """Return the first voxel of each block: every n-th voxel, where level 0 has it.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Voxels of level 0, of any dtype.
+    factors : tuple of int
+        Extent of a block, in voxels.
+
+    Returns
+    -------
+    numpy.ndarray
+        Owned; same dtype; shape `grid_shape(values.shape, factors)`.
+    """
+    return np.array(values[tuple(slice(None, None, f) for f in factors)], order="C")
 
 
 def build_levels(values: NDArray, factors: Sequence[Shape], method: str = "mean") -> tuple[NDArray, ...]:
@@ -121,8 +162,21 @@ def build_levels(values: NDArray, factors: Sequence[Shape], method: str = "mean"
     return (values, *(METHODS[method](values, f) for f in factors))
 
 
-METHODS: Final[Mapping[str, Callable[[NDArray, Shape], NDArray]]] = MappingProxyType({"mean": bin_mean})
+METHODS: Final[Mapping[str, Callable[[NDArray, Shape], NDArray]]] = MappingProxyType(
+    {"mean": bin_mean, "mode": bin_mode, "nearest": take_nearest}
+)
 """How the voxels of a block become one."""
+
+
+def _by_slabs(values: NDArray, factors: Shape, reduce: Callable[[NDArray, Shape], NDArray]) -> NDArray:
+    """Return what a function makes of the blocks, worked on a few planes of blocks at a time."""
+    result = np.empty(grid_shape(values.shape, factors), values.dtype)
+    plane_voxels = max(1, values[:1].size * factors[0])
+    n_planes = max(1, _SLAB_VOXELS // plane_voxels)
+    for start in range(0, len(result), n_planes):
+        stop = min(start + n_planes, len(result))
+        result[start:stop] = reduce(values[start * factors[0] : stop * factors[0]], factors)
+    return result
 
 
 def _parts(values: NDArray, factors: Shape) -> Iterator[tuple[tuple[slice, ...], NDArray]]:
@@ -178,3 +232,24 @@ def _long_division(values: NDArray, factors: Shape, counts: NDArray) -> tuple[ND
         rest[place] += left
     more, rest = np.divmod(rest, divisor)
     return quotient + more, rest
+
+
+def _slab_mode(values: NDArray, factors: Shape) -> NDArray:
+    """Return the most frequent values of a slab's blocks: each block sorted, then its longest run of equal values."""
+    grid, n_in_block = grid_shape(values.shape, factors), math.prod(factors)
+    counts = np.broadcast_to(_n_voxels(values.shape, factors), grid).reshape(-1)
+    # What a block at the border lacks is the largest value there is: sorted, it comes last, and is left out there.
+    largest = True if values.dtype.kind == "b" else np.iinfo(values.dtype).max
+    blocks = np.full((*grid, n_in_block), largest, values.dtype)
+    for n, (place, part) in enumerate(_parts(values, factors)):
+        blocks[..., n][place] = part
+    rising = np.ascontiguousarray(np.sort(blocks.reshape(-1, n_in_block), axis=1).T)
+    best: NDArray = rising[0].copy()
+    longest = np.ones(len(counts), np.int64)
+    run = longest.copy()
+    for n in range(1, n_in_block):
+        run = np.where(rising[n] == rising[n - 1], run + 1, 1)
+        longer = (run > longest) & (n < counts)
+        longest[longer] = run[longer]
+        best[longer] = rising[n][longer]
+    return best.reshape(grid)

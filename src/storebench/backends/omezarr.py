@@ -1,7 +1,8 @@
 """OME-Zarr 0.4 (Zarr v2) and 0.5 (Zarr v3): arrays by zarr-python, and the few lines of metadata written here.
 
 Chunks have the same shape on every level. Scales are relative (1.0 at level 0) and without unit: one would be invented.
-Levels are taken for means of blocks, whose centres lie (factor - 1) / 2 voxels of level 0 further on: the translation.
+A voxel of a level stands for its block, whose centre lies (factor - 1) / 2 voxels of level 0 further on: the translation.
+Where a level is every n-th voxel, each lies where it lay, and there is none.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from storebench.stores import Location
 
 _AXIS_TYPES: Final = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 _ORDER: Final = "".join(_AXIS_TYPES)
+_IN_PLACE: Final = frozenset({"nearest"})
+"""Ways to make levels whose voxels lie where the first voxel of their block does, and not in its middle."""
 
 
 class OmeZarrZarrPython(ZarrPython):
@@ -137,7 +140,7 @@ def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str
     Parameters
     ----------
     request : WriteRequest
-        What is to be stored: axes and level factors.
+        What is to be stored: axes, level factors and how levels are made.
     version : str
         "0.4" or "0.5".
     name : str
@@ -146,14 +149,16 @@ def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str
     datasets = []
     for level, factors in enumerate([(1,) * len(request.shape), *request.level_factors]):
         transforms: list[dict[str, Any]] = [{"type": "scale", "scale": [float(f) for f in factors]}]
-        if level:
+        if level and request.level_method not in _IN_PLACE:
             transforms.append({"type": "translation", "translation": [(f - 1) / 2 for f in factors]})
         datasets.append({"path": str(level), "coordinateTransformations": transforms})
-    multiscale = {
+    multiscale: dict[str, Any] = {
         "name": name,
         "axes": [{"name": axis, "type": _AXIS_TYPES[axis]} for axis in request.axes],
         "datasets": datasets,
     }
+    if request.level_factors:
+        multiscale["type"] = request.level_method  # "the type of downscaling method", in the words of both versions
     if version == "0.4":
         return {"multiscales": [{"version": version, **multiscale}]}
     return {"ome": {"version": version, "multiscales": [multiscale]}}

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import storebench.backends
+import storebench.levels
 from storebench.backends import Backend, StoredAs, WriteRequest, write_array
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import VerificationError
@@ -32,7 +34,7 @@ _FACTS: Final = "store.json"
 _RATIO_SLACK: Final = 1.05
 _HEADER_BYTES: Final = 1024
 _PSNR_SLACK_DB: Final = 1.0
-_FACTS_VERSION: Final = 2
+_FACTS_VERSION: Final = 3
 """Of what is kept of a verified store; part of its key, so that a store with older facts is written and verified anew."""
 
 
@@ -50,6 +52,8 @@ class StoredImage:
         What is there.
     stored_bytes, n_files : int
         On disk, metadata included.
+    write_s : float
+        Seconds that writing it took, once: how long a write is, roughly, before any is counted.
     fidelity : Fidelity
         How near level 0 is to the source.
     decoded_crop : str or None
@@ -61,6 +65,7 @@ class StoredImage:
     stored: StoredAs
     stored_bytes: int
     n_files: int
+    write_s: float
     fidelity: Fidelity
     decoded_crop: str | None
 
@@ -138,17 +143,19 @@ def stored_image_of(
 
 @functools.cache
 def _writers_hash() -> str:
-    """Return a hash of the code that writes: a mended writer must not find its old stores."""
+    """Return a hash of the code that writes and makes levels: a mended writer must not find its old stores."""
     package = Path(storebench.backends.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(package.glob("*.py")):
+    for path in (*sorted(package.glob("*.py")), Path(storebench.levels.__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _write_and_verify(backend: Backend, location: Location, request: WriteRequest, image: Image) -> dict[str, Any]:
     levels = build_levels(image.voxels(), request.level_factors, request.level_method)
+    start = time.perf_counter()
     write_array(backend, location, request, levels)
+    write_s = round(time.perf_counter() - start, 6)
     stored_bytes, n_files = location.size()
     with backend.open(location) as reader:
         whole = reader.read(Region.whole(levels[0].shape))
@@ -162,7 +169,7 @@ def _write_and_verify(backend: Backend, location: Location, request: WriteReques
             raise VerificationError(
                 f"{request.codec.name}: {stored_bytes} bytes are stored, {allowed:.0f} at most were asked for"
             )
-    sizes = {"stored_bytes": stored_bytes, "n_files": n_files}
+    sizes = {"stored_bytes": stored_bytes, "n_files": n_files, "write_s": write_s}
     return sizes | {"fidelity": dataclasses.asdict(fidelity), "decoded_crop": crop}
 
 
