@@ -10,27 +10,23 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import StoredAs, WriteRequest, owned
-from storebench.backends._zarr_codecs import neutral_name, v2_codecs, v3_codecs
+from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
+from storebench.backends._zarr_stored import describe
 from storebench.errors import DataError, UsageError
-from storebench.grid import Layout, Region, Shape, block_region, blocks_touched, grid_shape
+from storebench.grid import Layout, Region, Shape, block_region, blocks_touched
 from storebench.stores import Location
-
-METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 
 # What zarr 3.1 to 3.4 and numcodecs 0.16 to 0.17 raise on damaged bytes (found by damaging them); OSError: also a disk.
 _CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, zlib.error, ExceptionGroup)
 # On damaged metadata: no JSON, a key that is missing, a value of another type, a codec or dtype that nobody knows.
 _METADATA_ERRORS: Final = (ValueError, KeyError, TypeError, AttributeError, OSError)
-
-_BLOSC_HEADER_BYTES: Final = 16
 
 
 def open_store(location: Location, *, read_only: bool) -> Any:
@@ -248,57 +244,14 @@ class ArraysReader:
         DataError
             If an object is empty or shorter than its Blosc header says: neither is noticed by zarr when it reads.
         """
-        array = self.array(0)
-        metadata = array.metadata.to_dict()
-        codec, remark = neutral_name(metadata, array.dtype.itemsize)
-        n_objects, chunk_bytes = self._look_at_objects(blosc=codec.startswith("blosc-") and array.shards is None)
-        n_expected = sum(
-            int(np.prod(grid_shape(a.shape, a.shards or a.chunks))) for a in map(self.array, range(len(self._paths)))
+        arrays = [self.array(level) for level in range(len(self._paths))]
+        return describe(
+            self._location,
+            metadata=arrays[0].metadata.to_dict(),
+            dtype=arrays[0].dtype,
+            arrays=[(tuple(a.shape), Layout(chunk_shape=tuple(a.chunks), shard_shape=a.shards)) for a in arrays],
+            axes=self._axes,
         )
-        notes = [remark] if remark else []
-        if n_objects != n_expected:
-            notes.append(f"{n_objects} of {n_expected} chunk files are there, the others read as {array.fill_value}")
-        if metadata.get("order") == "F":
-            notes.append("voxels in Fortran order")
-        return StoredAs(
-            shape=tuple(array.shape),
-            dtype=array.dtype,
-            axes=self._axes or _axes_of(metadata),
-            layout=Layout(chunk_shape=tuple(array.chunks), shard_shape=array.shards and tuple(array.shards)),
-            codec=codec,
-            level_shapes=self.levels,
-            decode_shape=tuple(array.chunks),
-            chunk_bytes=chunk_bytes,
-            note="; ".join(notes),
-        )
-
-    def _look_at_objects(self, *, blosc: bool) -> tuple[int, int]:
-        """Return number and bytes of all objects that are no metadata."""
-        sizes = []
-        for file in self._location.files():
-            if file.name in METADATA_FILES:
-                continue
-            sizes.append(file.stat().st_size)
-            if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
-                raise DataError(
-                    f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew"
-                )
-        return len(sizes), sum(sizes)
-
-
-def _blosc_bytes(path: Path) -> int:
-    """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
-    with path.open("rb", buffering=0) as file:
-        header = file.read(_BLOSC_HEADER_BYTES)
-    return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
-
-
-def _axes_of(metadata: Mapping[str, Any]) -> str | None:
-    """Return the axis names where an array has some, one letter each."""
-    names = metadata.get("dimension_names") or (metadata.get("attributes") or {}).get("_ARRAY_DIMENSIONS")
-    if not names or not all(isinstance(name, str) and len(name) == 1 for name in names):
-        return None
-    return "".join(names)
 
 
 def zarr_facts() -> dict[str, str]:

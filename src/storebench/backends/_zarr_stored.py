@@ -1,0 +1,99 @@
+"""What a Zarr store holds, from its metadata and the sizes of its objects: the same for each library that reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from storebench.backends._backend import StoredAs
+from storebench.backends._zarr_codecs import neutral_name
+from storebench.errors import DataError
+from storebench.grid import Layout, Shape, grid_shape
+from storebench.stores import Location
+
+METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+_BLOSC_HEADER_BYTES: Final = 16
+
+
+def describe(
+    location: Location,
+    *,
+    metadata: Mapping[str, Any],
+    dtype: np.dtype,
+    arrays: Sequence[tuple[Shape, Layout]],
+    axes: str | None,
+) -> StoredAs:
+    """Describe an image as it is found, after a look at every object's size.
+
+    Parameters
+    ----------
+    location : Location
+        The image.
+    metadata : mapping
+        Of the array of level 0, as JSON objects; for v2 with its attributes.
+    dtype : numpy.dtype
+        Of a voxel.
+    arrays : sequence of (tuple of int, Layout)
+        Shape, chunks and shards of each level.
+    axes : str or None
+        Names that a group around the arrays gives; None: the array's own.
+
+    Raises
+    ------
+    DataError
+        If an object is empty or shorter than its Blosc header says: not every library notices that when it reads.
+    """
+    shape, layout = arrays[0]
+    codec, remark = neutral_name(metadata, dtype.itemsize)
+    n_objects, chunk_bytes = _look_at_objects(location, blosc=codec.startswith("blosc-") and not layout.shard_shape)
+    n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
+    notes = [remark] if remark else []
+    if n_objects != n_expected:
+        fill = metadata.get("fill_value")
+        notes.append(
+            f"{n_objects} of {n_expected} chunk files are there, the others read as {0 if fill is None else fill}"
+        )
+    if metadata.get("order") == "F":
+        notes.append("voxels in Fortran order")
+    return StoredAs(
+        shape=shape,
+        dtype=dtype,
+        axes=axes or _axes_of(metadata),
+        layout=layout,
+        codec=codec,
+        level_shapes=tuple(shape for shape, _ in arrays),
+        decode_shape=layout.chunk_shape,
+        chunk_bytes=chunk_bytes,
+        note="; ".join(notes),
+    )
+
+
+def _look_at_objects(location: Location, *, blosc: bool) -> tuple[int, int]:
+    """Return number and bytes of all objects that are no metadata."""
+    sizes = []
+    for file in location.files():
+        if file.name in METADATA_FILES:
+            continue
+        sizes.append(file.stat().st_size)
+        if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
+            raise DataError(f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew")
+    return len(sizes), sum(sizes)
+
+
+def _blosc_bytes(path: Path) -> int:
+    """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
+    with path.open("rb", buffering=0) as file:
+        header = file.read(_BLOSC_HEADER_BYTES)
+    return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
+
+
+def _axes_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the axis names where an array has some, one letter each."""
+    names = metadata.get("dimension_names") or (metadata.get("attributes") or {}).get("_ARRAY_DIMENSIONS")
+    if not names or not all(isinstance(name, str) and len(name) == 1 for name in names):
+        return None
+    return "".join(names)
