@@ -1,4 +1,4 @@
-"""OME-Zarr: two validators, and the check of scales that neither of them makes."""
+"""OME-Zarr: two validators, the check of scales that neither of them makes, and two readers that know nothing of storebench."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ome_zarr.io
+import ome_zarr.reader
 import ome_zarr_models
 import pytest
 import yaozarrs
 import zarr
+from numpy.typing import NDArray
 
-from storebench.backends import WriteRequest, get_backend, write_array
-from storebench.backends.omezarr import valid_axes
+from storebench.backends import BACKENDS, WriteRequest, get_backend, write_array
+from storebench.backends._omezarr import valid_axes
 from storebench.codecs import parse_codec
 from storebench.errors import DataError
-from storebench.grid import Layout, Region
-from storebench.levels import bin_mean, build_levels, level_factors
+from storebench.grid import Layout, Region, grid_shape, iter_blocks
+from storebench.levels import METHODS, bin_mean, build_levels, level_factors
 from storebench.stores import Location, RequestLog
 
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])
 _SHAPES = {"t": 3, "c": 2, "z": 9, "y": 20, "x": 17}
 
 
-def _store(folder: Path, version: str, axes: str = "zyx", spacing: tuple[float, ...] | None = None) -> Location:
+def _store(
+    folder: Path,
+    version: str,
+    axes: str = "zyx",
+    spacing: tuple[float, ...] | None = None,
+    *,
+    method: str = "mean",
+    library: str = "zarrpython",
+) -> Location:
     shape = tuple(_SHAPES[axis] for axis in axes)
     request = WriteRequest(
         shape=shape,
@@ -33,13 +44,18 @@ def _store(folder: Path, version: str, axes: str = "zyx", spacing: tuple[float, 
         codec=parse_codec("zstd-3"),
         layout=Layout(chunk_shape=tuple(8 if axis in "zyx" else 1 for axis in axes)),
         level_factors=level_factors(axes, shape, 3, spacing),
+        level_method=method,
     )
-    values = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     location = Location(folder / f"cells-{axes}.ome.zarr")
-    write_array(
-        get_backend(f"omezarr-{version}-zarrpython"), location, request, build_levels(values, request.level_factors)
-    )
+    levels = build_levels(_values(shape), request.level_factors, method)
+    write_array(get_backend(f"omezarr-{version}-{library}"), location, request, levels)
     return location
+
+
+def _values(shape: tuple[int, ...]) -> NDArray:
+    """Return voxels with few different values, so that blocks have a most frequent one; no plane is like another."""
+    n_voxels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    return n_voxels % 7 + n_voxels // 400
 
 
 def _attributes(location: Location, version: str) -> dict[str, Any]:
@@ -49,7 +65,7 @@ def _attributes(location: Location, version: str) -> dict[str, Any]:
     return dict(json.loads((location.path / "zarr.json").read_text())["attributes"]["ome"])
 
 
-def wrong_scales(location: Location, version: str) -> list[str]:
+def wrong_scales(location: Location, version: str, method: str = "mean") -> list[str]:
     """Return what no validator looks at: a scale that is no ratio of shapes, or a centre that lies elsewhere."""
     group = zarr.open_group(zarr.storage.LocalStore(location.path, read_only=True), mode="r")
     wrong, shape_0 = [], None
@@ -62,7 +78,8 @@ def wrong_scales(location: Location, version: str) -> list[str]:
         # A last block that is not full counts as a voxel: the factor is the one whose grid has this shape.
         if any(-(-n // f) != m for n, f, m in zip(shape_0, factors, array.shape, strict=True)):
             wrong.append(f"{dataset['path']}: scale {factors}, shapes {shape_0} and {array.shape}")
-        if transforms.get("translation", [0.0] * array.ndim) != [(f - 1) / 2 for f in factors]:
+        further_on = [0.0 if method == "nearest" else (f - 1) / 2 for f in factors]  # a first voxel lies where it lay
+        if transforms.get("translation", [0.0] * array.ndim) != further_on:
             wrong.append(f"{dataset['path']}: translation {transforms.get('translation')}")
     return wrong
 
@@ -88,6 +105,53 @@ def test_anisotropic_levels_have_their_scales(version: str, tmp_path: Path) -> N
         [1.0, 4.0, 4.0],
     ]
     assert datasets[2]["coordinateTransformations"][1]["translation"] == [0.0, 1.5, 1.5]
+
+
+def _by_blocks(values: NDArray, factors: tuple[int, ...], method: str) -> NDArray:
+    """Return a level by the plainest way there is: one block after the other."""
+    level = np.empty(grid_shape(values.shape, factors), values.dtype)
+    for index, block in zip(np.ndindex(level.shape), iter_blocks(values.shape, factors), strict=True):
+        inside = values[block.slices]
+        reduced = {
+            "mean": np.rint(inside.mean(dtype=np.float64)),
+            "mode": np.bincount(inside.ravel()).argmax(),
+            "nearest": inside.flat[0],
+        }
+        level[index] = reduced[method]
+    return level
+
+
+def _by_ome_zarr_py(location: Location) -> list[NDArray]:
+    (image,) = ome_zarr.reader.Reader(ome_zarr.io.parse_url(str(location.path), mode="r"))()
+    return [np.asarray(level) for level in image.data]
+
+
+def _by_tensorstore(location: Location, version: str, paths: list[str]) -> list[NDArray]:
+    tensorstore = pytest.importorskip("tensorstore", reason='install with: pip install "storebench[tensorstore]"')
+    driver = "zarr" if version == "0.4" else "zarr3"
+    specs = [{"driver": driver, "kvstore": {"driver": "file", "path": str(location.path / path)}} for path in paths]
+    return [tensorstore.open(spec, read=True).result().read().result() for spec in specs]
+
+
+@pytest.mark.parametrize("library", sorted({name.split("-")[2] for name in BACKENDS if name.startswith("omezarr-")}))
+@pytest.mark.parametrize("spacing", [None, (4.0, 1.0, 1.0)], ids=["isotropic", "anisotropic"])
+@pytest.mark.parametrize("method", METHODS)
+@VERSIONS
+def test_levels_are_the_plain_ones_valid_and_the_same_for_other_readers(
+    version: str, method: str, spacing: tuple[float, ...] | None, library: str, tmp_path: Path
+) -> None:
+    location = _store(tmp_path, version, spacing=spacing, method=method, library=library)
+    yaozarrs.validate_zarr_store(str(location.path))
+    ome_zarr_models.open_ome_zarr(zarr.open_group(str(location.path), mode="r"))
+    assert wrong_scales(location, version, method) == []
+    (multiscale,) = _attributes(location, version)["multiscales"]
+    assert multiscale["type"] == method
+    values = _values((9, 20, 17))
+    expected = [values, *(_by_blocks(values, f, method) for f in level_factors("zyx", values.shape, 3, spacing))]
+    paths = [dataset["path"] for dataset in multiscale["datasets"]]
+    for found in (_by_ome_zarr_py(location), _by_tensorstore(location, version, paths)):
+        for level, plain in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(level, plain, strict=True)
 
 
 @VERSIONS
@@ -171,8 +235,7 @@ def test_a_level_is_read_without_the_others(version: str, tmp_path: Path) -> Non
     location, log = _store(tmp_path, version), RequestLog()
     with get_backend(f"omezarr-{version}-zarrpython").open(location.counted(log)) as reader:
         found = reader.read(Region((0, 0, 0), (3, 5, 5)), level=2)
-    values = np.arange(9 * 20 * 17, dtype=np.uint16).reshape(9, 20, 17)
-    np.testing.assert_array_equal(found, bin_mean(values, (4, 4, 4))[:3, :5, :5])
+    np.testing.assert_array_equal(found, bin_mean(_values((9, 20, 17)), (4, 4, 4))[:3, :5, :5])
     keys = [r.key for r in log.requests if r.kind == "get"]
     assert {key.partition("/")[0] for key in keys} == {"zarr.json", "2"} or {key.partition("/")[0] for key in keys} == {
         ".zgroup",
