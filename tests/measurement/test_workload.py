@@ -18,7 +18,7 @@ from storebench.backends import BACKENDS
 from storebench.errors import MissingDependencyError, UnsupportedError, UsageError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, grid_shape, voxels_decoded
 from storebench.measurement import operations
-from storebench.measurement import workload as workload_module
+from storebench.measurement import writes as writes_module
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
 from storebench.measurement.session import Session
@@ -205,14 +205,14 @@ def test_a_write_is_synced_before_and_after_and_says_how_long(
     storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch, durability: str
 ) -> None:
     done: list[str] = []
-    sync = workload_module.sync_file_system
+    sync = writes_module.sync_file_system
 
     def noted(path: Path) -> float:
         files = sum(1 for file in path.rglob("*") if file.is_file())
         done.append(f"sync of {files} files")
         return sync(path)
 
-    monkeypatch.setattr(workload_module, "sync_file_system", noted)
+    monkeypatch.setattr(writes_module, "sync_file_system", noted)
     workload = workload_for(_case("npy-numpy", "write", durability=durability), image, storage)
     workload.prepare()
     done.append("run")

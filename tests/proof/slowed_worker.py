@@ -6,7 +6,8 @@ import time
 
 from storebench.measurement import worker
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
-from storebench.measurement.workload import Workload, WriteWorkload
+from storebench.measurement.workload import Workload
+from storebench.measurement.writes import WriteWorkload
 
 _SHARE = 0.10
 

@@ -9,7 +9,8 @@ from typing import Final
 from storebench.errors import UsageError, unknown_name
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
 from storebench.measurement.images import Image
-from storebench.measurement.workload import OpenWorkload, ReadWorkload, Workload, WriteWorkload
+from storebench.measurement.workload import OpenWorkload, ReadWorkload, Workload
+from storebench.measurement.writes import WriteWorkload
 from storebench.records import CACHE_STATES, DURABILITIES, Case, Operation
 from storebench.storage import Storage
 

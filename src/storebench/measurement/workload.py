@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.metadata
 import math
@@ -24,7 +23,6 @@ from storebench.backends._backend import owned
 from storebench.errors import MissingDependencyError, UnsupportedError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
 from storebench.levels import build_levels
-from storebench.measurement.cache import sync_file_system
 from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image
 from storebench.measurement.stored import StoredImage, stored_image_of, write_request
@@ -258,63 +256,3 @@ class OpenWorkload(Workload):
         """Open and close."""
         with self.backend.open(location):
             self._opened_at = time.perf_counter()
-
-
-class WriteWorkload(Workload):
-    """Create, write everything, close: to a fresh target each time; a durable one then has the file system synced."""
-
-    def __init__(self, case: Case, image: Image, storage: Storage) -> None:
-        super().__init__(case, image, storage)
-        self._levels = build_levels(image.voxels(), self.store.request.level_factors, self.store.request.level_method)
-        self._tidy = contextlib.ExitStack()
-        self._durable = case.durability == "durable"
-        self._returned = False
-
-    def prepare(self) -> None:
-        """Make an empty folder for the target, and leave nothing of earlier writes for the device to do."""
-        self._tidy = contextlib.ExitStack()
-        folder = self._tidy.enter_context(self.storage.scratch())
-        self._target = Location(folder / f"image{self.backend.suffix}")
-        self._returned = False
-        self._sync()
-
-    def _call(self) -> None:
-        self.perform(self._target)
-        self._returned = True
-        if self._durable:
-            self._sync_s = self._sync()
-
-    def _sync(self) -> float | None:
-        """Have everything put on the device, and return the seconds; None where a system cannot be told and nobody asked."""
-        try:
-            return sync_file_system(self._target.path.parent)
-        except UnsupportedError:
-            if self._durable:
-                raise
-            return None
-
-    def perform(self, location: Location) -> None:
-        """Create, write every level, close."""
-        # The library's own door: storebench's checks were made when the store of this setting was written.
-        with self.backend.create(location, self.store.request) as writer:
-            for level, values in enumerate(self._levels):
-                writer.write(Region.whole(values.shape), values, level)
-
-    def check(self) -> None:
-        """Compare the number of files with the verified store of the same setting (gzip holds the time: sizes may differ)."""
-        stored_bytes, n_files = self._target.size()
-        if n_files != self.store.n_files:
-            raise VerificationError(
-                f"{self.backend.name} wrote {n_files} files, the verified store of this setting has {self.store.n_files}"
-            )
-        if stored_bytes == 0:
-            raise VerificationError(f"{self.backend.name} returned and had written nothing")
-
-    def conclude(self) -> Sample:
-        """Sync what a call has left dirty, and remove the target."""
-        try:
-            if self._returned and self._sync_s is None:
-                self._sync_s = self._sync()
-        finally:
-            self._tidy.close()
-        return super().conclude()
