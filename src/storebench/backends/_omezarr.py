@@ -1,0 +1,93 @@
+"""The group metadata of OME-Zarr 0.4 and 0.5, for each library that writes the arrays.
+
+Scales are relative (1.0 at level 0) and without unit: one would be invented. A voxel of a level stands for its block,
+whose centre lies (factor - 1) / 2 voxels of level 0 further on: the translation. Where a level is every n-th voxel, each
+lies where it lay, and there is none.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from storebench.backends._backend import WriteRequest
+
+_AXIS_TYPES: Final = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+_ORDER: Final = "".join(_AXIS_TYPES)
+_IN_PLACE: Final = frozenset({"nearest"})
+"""Ways to make levels whose voxels lie where the first voxel of their block does, and not in its middle."""
+
+
+def why_not(name: str, plain: str, request: WriteRequest) -> str | None:
+    """Return the sentence for axes and levels that OME-Zarr does not hold, or None.
+
+    Parameters
+    ----------
+    name, plain : str
+        The backend, and the one that stores the same arrays without a group.
+    request : WriteRequest
+        What is asked.
+    """
+    if request.axes not in valid_axes():
+        return (
+            f"{name} holds the axes t, c, z, y, x in this order, at least two of z, y, x; "
+            f"these are {request.axes!r}: name them so, or use {plain}"
+        )
+    ones = (1,) * len(request.shape)
+    for fine, coarse in itertools.pairwise((ones, *request.level_factors)):
+        if fine == coarse or any(a > b for a, b in zip(fine, coarse, strict=True)):
+            return f"{name} orders levels from fine to coarse; level factors {coarse} do not follow {fine}"
+    return None
+
+
+def valid_axes() -> frozenset[str]:
+    """Return every choice of axes that OME-Zarr allows: two or three in space, before them time and channel if any."""
+    choices = (c for n in range(2, 6) for c in itertools.combinations(_ORDER, n))
+    return frozenset("".join(c) for c in choices if sum(_AXIS_TYPES[name] == "space" for name in c) >= 2)
+
+
+def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str, Any]:
+    """Return the group's attributes.
+
+    Parameters
+    ----------
+    request : WriteRequest
+        What is to be stored: axes, level factors and how levels are made.
+    version : str
+        "0.4" or "0.5".
+    name : str
+        The image's name.
+    """
+    datasets = []
+    for level, factors in enumerate([(1,) * len(request.shape), *request.level_factors]):
+        transforms: list[dict[str, Any]] = [{"type": "scale", "scale": [float(f) for f in factors]}]
+        if level and request.level_method not in _IN_PLACE:
+            transforms.append({"type": "translation", "translation": [(f - 1) / 2 for f in factors]})
+        datasets.append({"path": str(level), "coordinateTransformations": transforms})
+    multiscale: dict[str, Any] = {
+        "name": name,
+        "axes": [{"name": axis, "type": _AXIS_TYPES[axis]} for axis in request.axes],
+        "datasets": datasets,
+    }
+    if request.level_factors:
+        multiscale["type"] = request.level_method  # "the type of downscaling method", in the words of both versions
+    if version == "0.4":
+        return {"multiscales": [{"version": version, **multiscale}]}
+    return {"ome": {"version": version, "multiscales": [multiscale]}}
+
+
+def axes_and_paths(attributes: Mapping[str, Any], version: str) -> tuple[str | None, list[str]]:
+    """Return axis names (None where they are not one letter each) and the path of each level.
+
+    Raises
+    ------
+    KeyError, IndexError, TypeError, AttributeError
+        If the attributes are not those of an image.
+    """
+    if version == "0.5":
+        attributes = attributes["ome"]
+    multiscale = attributes["multiscales"][0]
+    names = [str(axis["name"]) for axis in multiscale["axes"]]
+    paths = [str(dataset["path"]) for dataset in multiscale["datasets"]]
+    return "".join(names) if all(len(name) == 1 for name in names) else None, paths
