@@ -219,3 +219,24 @@ def test_a_typo_is_answered_with_what_was_meant(typo: str, meant: str | None) ->
 def test_a_box_of_four_edges_is_refused_with_a_sentence() -> None:
     with pytest.raises(UsageError, match="give one edge or one per axis"):
         parse_pattern("roi1x2x3x4")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axes", "texts"),
+    [
+        ("stream1", (3, 4, 5), "zyx", ["0:1,0:4,0:5", "1:2,0:4,0:5", "2:3,0:4,0:5"]),
+        ("stream2", (3, 4, 5), "zyx", ["0:2,0:4,0:5", "2:3,0:4,0:5"]),
+        ("stream64", (3, 4, 5), "zyx", ["0:3,0:4,0:5"]),
+        ("stream2", (2, 3, 4, 5), "czyx", ["0:1,0:2,0:4,0:5", "0:1,2:3,0:4,0:5", "1:2,0:2,0:4,0:5", "1:2,2:3,0:4,0:5"]),
+    ],
+)
+def test_a_stream_is_every_plane_once_and_in_order(name: str, shape: Shape, axes: str, texts: list[str]) -> None:
+    halves = tuple(-(-n // 2) for n in shape)
+    requests = parse_pattern(name).requests(Target((shape, halves), axes), seed=3)
+    assert requests == tuple(Request(0, parse_region(text)) for text in texts)
+    assert sum(request.region.n_voxels for request in requests) == Region.whole(shape).n_voxels
+
+
+def test_one_plane_has_no_stream() -> None:
+    with pytest.raises(UsageError, match=r"stream1 goes through z, plane by plane; the image has the axes yx"):
+        parse_pattern("stream1").requests(Target(((4, 5),), "yx"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from storebench.access import _patterns, _traces
+from storebench.access import _patterns, _streams, _traces
 from storebench.access._requests import SCREEN_YX, AccessPattern, Request, Target
 from storebench.errors import unknown_name
 from storebench.names import NameRule, examples, match_name
@@ -19,6 +19,7 @@ __all__ = ["EXAMPLES", "SCREEN_YX", "AccessPattern", "Request", "Target", "parse
 
 _KINDS: Final[tuple[tuple[tuple[NameRule, ...], Callable[..., AccessPattern]], ...]] = (
     (_patterns.RULES, _patterns.BoxPattern),
+    (_streams.RULES, _streams.StreamPattern),
     (_traces.RULES, _traces.TracePattern),
 )
 """Rules, and what is made of the fields that they give."""
