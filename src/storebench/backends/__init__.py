@@ -21,6 +21,7 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
+    why_not_in_parts,
 )
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.jp2_glymur import Jp2Glymur
@@ -47,6 +48,7 @@ __all__ = [
     "WriteRequest",
     "check_stored",
     "get_backend",
+    "why_not_in_parts",
     "write_array",
     "writing",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from storebench.stores import Location
 
 WriteOrder = Literal["any", "planes", "whole"]
 ParallelWrites = Literal["processes", "threads", "none"]
+
+_IN_PARTS: Final = "use a format that takes regions: zarr3-zarrpython, hdf5-h5py, npy-numpy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,9 +267,32 @@ def missing_distributions(distributions: Collection[str], extra: str | None) -> 
 def no_reopening(backend: Backend) -> UnsupportedError:
     """Return the error for a format that is written once."""
     return UnsupportedError(
-        f"{backend.name} writes an image once and changes nothing in it; write it anew, or use a format that takes regions: "
-        "zarr3-zarrpython, hdf5-h5py, npy-numpy"
+        f"{backend.name} writes an image once and changes nothing in it; write it anew, or {_IN_PARTS}"
     )
+
+
+def why_not_in_parts(backend: Backend, request: WriteRequest, parts: Sequence[Region]) -> str | None:
+    """Return None where a writer takes these regions of level 0 one after the other, else a sentence.
+
+    Parameters
+    ----------
+    backend : Backend
+        Who writes.
+    request : WriteRequest
+        What is stored; its stack axis is the one along which planes are whole.
+    parts : sequence of Region
+        In order.
+    """
+    order, axis = backend.write_order(request), request.stack_axis
+    if order == "any" or list(parts) == [Region.whole(request.shape)]:
+        return None
+    if order == "whole":
+        return f"{backend.name} takes an image in one piece, not in {len(parts)}; {_IN_PARTS}"
+    cut = [i for part in parts for i, n in enumerate(request.shape) if i != axis and part.shape[i] != n]
+    if cut:
+        along, name = request.axes[axis], request.axes[cut[0]]
+        return f"{backend.name} takes whole planes along {along}, and these regions are cut along {name}; {_IN_PARTS}"
+    return None
 
 
 def refusal(  # noqa: PLR0911 (one line per reason)
