@@ -9,6 +9,7 @@ from typing import Final
 from storebench.errors import UsageError, unknown_name
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
 from storebench.measurement.images import Image
+from storebench.measurement.level_building import BuildLevelsWorkload
 from storebench.measurement.workload import OpenWorkload, ReadWorkload, Workload
 from storebench.measurement.writes import WriteWorkload
 from storebench.records import CACHE_STATES, DURABILITIES, Case, Operation
@@ -21,6 +22,7 @@ _WORKLOADS: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
         "encode": EncodeWorkload,
         "decode": DecodeWorkload,
         "open": OpenWorkload,
+        "build_levels": BuildLevelsWorkload,
     }
 )
 

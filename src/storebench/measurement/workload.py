@@ -159,6 +159,7 @@ class ReadWorkload(Workload):
             target = Target(reader.levels, image.axes)
         self.requests: tuple[Request, ...] = parse_pattern(case.pattern).requests(target, image.seed or 0)
         self._results: list[NDArray] = []
+        self._levels: dict[int, NDArray] = {}  # what requests must give, of levels that are asked for
 
     def prepare(self) -> None:
         """Let go of the last result, so that memory is there again."""
@@ -216,11 +217,19 @@ class ReadWorkload(Workload):
         """Return what a request must give; for a level of the format's own, the part of its whole level."""
         if request.level == 0:
             return self.image.read(request.region)
-        if self._made_by_format(request.level):
-            with self.backend.open(self.store.location) as reader:
-                return reader.read(Region.whole(reader.levels[request.level]), request.level)[request.region.slices]
-        levels = build_levels(self.image.voxels(), self.store.request.level_factors, self.store.request.level_method)
-        return levels[request.level][request.region.slices]
+        return self._level(request.level)[request.region.slices]
+
+    def _level(self, level: int) -> NDArray:
+        """Return a whole level above 0; it is kept, as a trace asks for parts of it many times."""
+        if level not in self._levels:
+            if self._made_by_format(level):
+                with self.backend.open(self.store.location) as reader:
+                    self._levels[level] = reader.read(Region.whole(reader.levels[level]), level)
+            else:
+                request = self.store.request
+                made = build_levels(self.image.voxels(), request.level_factors, request.level_method)
+                self._levels |= dict(enumerate(made[1:], start=1))
+        return self._levels[level]
 
     def row(self) -> Row:
         """Return the facts, with the voxels that geometry says are asked for and decoded."""
