@@ -29,6 +29,7 @@ ROOMS = (
     "access",
     "assets",
     "storage",
+    "pipelines",  # above what is measured with it: a case with several workers runs on the same engines
     "suites",
     "results",  # DESIGN has it below measurement. A measurement appends to the journal and answers as a tidy row: it
     # writes the form that results define, and results know of no measuring, so they stand above.

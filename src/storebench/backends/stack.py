@@ -33,7 +33,7 @@ from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape
 from storebench.stores import Location
 
-_OTHER_ENDINGS: Final = {".tiff": (".tif",), ".jp2": (".j2k", ".j2c", ".jpx")}
+_OTHER_ENDINGS: Final = {".tiff": (".tif",), ".jp2": (".j2k", ".j2c", ".jpx"), ".jhc": (".j2c", ".jph")}
 """What other programs call the same formats; storebench writes the first one only."""
 
 _OWN_NAME: Final = re.compile(r"([tczyx]{3})-([tczyx])(\d+)")
@@ -91,8 +91,8 @@ class Stack:
 
     @contextmanager
     def create(self, location: Location, request: WriteRequest) -> Iterator[_StackWriter]:
-        """Make the folder; every write adds its planes' files."""
-        location.path.mkdir()
+        """Make the folder; every write adds its planes' files. Several processes may do so for one stack."""
+        location.path.mkdir(exist_ok=True)
         yield _StackWriter(self._inner, location, request)
 
     def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:

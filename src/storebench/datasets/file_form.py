@@ -52,10 +52,20 @@ def file_form(dataset: Dataset) -> FileForm | None:
         return None
     if source.kind == "npy" and not _is_as_in_memory(source.path):
         return None
+    found = stored_form(source)
+    return None if found is None or len(found[1].level_shapes) > 1 else _form(*found, dataset)
+
+
+def stored_form(source: FileDataset) -> tuple[str, StoredAs] | None:
+    """Return the name of the first backend that reads a file, and what it finds there; None where none does.
+
+    Its axes are the file's own, which need not be those of the dataset.
+    """
+    shape = tuple(source.shape[source.order.index(axis)] for axis in range(len(source.shape)))
     for name in _READERS.get(source.kind, ()):
         stored = _stored(name, source.path)
-        if stored is not None and stored.shape == source.shape and len(stored.level_shapes) == 1:
-            return _form(name, stored, dataset)
+        if stored is not None and stored.shape == shape:
+            return name, stored
     return None
 
 

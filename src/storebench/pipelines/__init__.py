@@ -1,0 +1,30 @@
+"""Larger than memory: volumes of any size generated, converted, given levels and verified, block by block, through Dask.
+
+A block is a whole number of the target's chunks, shards or planes, so that no two workers ever touch one object. Each is a
+small dask array that is read, written and forgotten; dask runs it in threads of this process or on a cluster. What is done
+is noted beside the target, so that an interrupted run goes on.
+"""
+
+from storebench.pipelines._engines import Cluster, Engine, Threads, engine_for
+from storebench.pipelines._progress_file import progress_path
+from storebench.pipelines._running import Progress
+from storebench.pipelines._sources import Source, source_of
+from storebench.pipelines._verifying import Verified, verify_volume
+from storebench.pipelines._volumes import Target
+from storebench.pipelines._writing import Written, write_volume
+
+__all__ = [
+    "Cluster",
+    "Engine",
+    "Progress",
+    "Source",
+    "Target",
+    "Threads",
+    "Verified",
+    "Written",
+    "engine_for",
+    "progress_path",
+    "source_of",
+    "verify_volume",
+    "write_volume",
+]

@@ -1,0 +1,215 @@
+"""Who works on the blocks: dask's threads in this process, or the workers of a distributed cluster.
+
+Both are given blocks one after the other and hold only a few at a time: memory is bounded by workers times blocks,
+whatever the size of the volume.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from storebench.backends._backend import missing_distributions
+from storebench.errors import MeasurementError, MissingDependencyError, StorageError, UsageError
+from storebench.pipelines._arrays import Done
+
+if TYPE_CHECKING:
+    import dask.array as da
+    from distributed import Client
+
+_BLOCKS_AT_ONCE: Final = 16
+"""Blocks per thread that are handed over together: threads wait for each other at their end only."""
+
+_BLOCKS_PER_WORKER: Final = 2
+"""Blocks that a worker has or waits with: the next is there when one is done."""
+
+_CONNECT_S: Final = 30
+
+
+class Engine(Protocol):
+    """Who works on blocks."""
+
+    @property
+    def name(self) -> str:
+        """In words, as in "2 threads"."""
+
+    @property
+    def n_workers(self) -> int:
+        """Blocks that are worked on at the same time."""
+
+    @property
+    def one_process(self) -> bool:
+        """Whether all work is done in this process."""
+
+    def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
+        """Do all works (see `block_work`), and tell of each when it is done, in any order."""
+
+
+class Threads:
+    """dask's threaded scheduler.
+
+    Parameters
+    ----------
+    n_threads : int
+        At most so many blocks at once.
+    """
+
+    one_process = True
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_workers = n_threads
+        self.name = "1 thread" if n_threads == 1 else f"{n_threads} threads"
+
+    def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
+        """Compute some blocks, then the next."""
+        import dask
+        from dask.callbacks import Callback
+
+        told: set[int] = set()
+
+        def look(_key: object, result: object, *_state: object) -> None:
+            done = result.flat[0] if isinstance(result, np.ndarray) and result.dtype == object else None
+            if isinstance(done, Done) and done.index not in told:  # dask hands the same array on to its last step
+                told.add(done.index)
+                finished(done)
+
+        left = iter(works)
+        while some := list(itertools.islice(left, _BLOCKS_AT_ONCE * self.n_workers)):
+            with Callback(posttask=look):
+                dask.compute(*some, scheduler="threads", num_workers=self.n_workers)
+            told.clear()
+
+
+class Cluster:
+    """The workers of a distributed cluster, on this machine or on others.
+
+    A worker that dies loses nothing: its blocks are done again by another (the scheduler gives up on a block that has
+    taken several workers with it).
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected.
+    name : str
+        In words.
+    """
+
+    one_process = False
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    @property
+    def n_workers(self) -> int:
+        """Threads of all workers that are there now, at least 1."""
+        return max(1, sum(int(n) for n in self._client.nthreads().values()))
+
+    def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
+        """Keep each worker busy, and hand out the next block as one is done."""
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        left = iter(works)
+        ahead = _BLOCKS_PER_WORKER * self.n_workers
+        completed = as_completed(self._client.compute(list(itertools.islice(left, ahead))), with_results=False)
+        for future in completed:
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                raise MeasurementError(
+                    f"a block was given up, as the workers that it was given to died one after the other ({error}); often "
+                    "memory that ran out: use fewer workers, a larger --memory-limit or smaller shards, then go on with --resume"
+                ) from error
+            finished(result.flat[0])
+            future.release()
+            for work in itertools.islice(left, 1):
+                completed.add(self._client.compute(work))
+
+
+@contextmanager
+def engine_for(
+    *,
+    threads: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    memory_limit: int | None = None,
+) -> Iterator[Engine]:
+    """Start who works on blocks, and end it afterwards.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Threads of this process; without any of these three: one per processor.
+    workers : int, optional
+        Processes on this machine, one thread each.
+    scheduler : str, optional
+        Address of a cluster that runs already, as in "tcp://10.0.0.1:8786"; it is left running.
+    memory_limit : int, optional
+        Bytes that one of `workers` may hold; it is restarted where it takes more. Left out: an equal part of the machine's.
+
+    Raises
+    ------
+    UsageError
+        If several are asked for.
+    MissingDependencyError
+        If dask or distributed is not installed.
+    StorageError
+        If the scheduler does not answer.
+    """
+    if sum(choice is not None for choice in (threads, workers, scheduler)) > 1:
+        raise UsageError(
+            "threads, workers and a scheduler exclude each other: give one of --threads, --workers, --scheduler"
+        )
+    if memory_limit is not None and workers is None:
+        raise UsageError("--memory-limit is for the processes of --workers N; leave it out, or add --workers 2")
+    why_not = missing_distributions(("dask", "distributed"), "dask")
+    if why_not is not None:
+        raise MissingDependencyError(why_not)
+    if workers is None and scheduler is None:
+        import psutil
+
+        yield Threads(threads or psutil.cpu_count() or 1)
+        return
+    with _connected(scheduler) if scheduler is not None else _started(workers or 1, memory_limit) as client:
+        n_workers = len(client.nthreads())
+        words = "1 worker" if n_workers == 1 else f"{n_workers} workers"
+        yield Cluster(client, words if scheduler is None else f"{words} of {scheduler}")
+
+
+@contextmanager
+def _started(n_workers: int, memory_limit: int | None) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit="auto" if memory_limit is None else memory_limit,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,  # a worker that dies is told of in a sentence
+    ) as cluster:
+        with Client(cluster) as client:
+            yield client
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=_CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"no scheduler answers at {scheduler} ({error}); start one with: dask scheduler, and workers with: "
+            f"dask worker {scheduler} --nworkers 2 --nthreads 1"
+        ) from error
+    with client:
+        if not client.nthreads():
+            raise StorageError(f"{scheduler} has no workers; start some with: dask worker {scheduler} --nworkers 2")
+        yield client

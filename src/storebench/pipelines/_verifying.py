@@ -1,0 +1,318 @@
+"""Comparing a volume with where it came from, block by block, and its levels with what they are made of."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.codecs import parse_codec
+from storebench.errors import StorebenchError, VerificationError
+from storebench.grid import Region, Shape, iter_blocks
+from storebench.pipelines._arrays import Done, block_work, region_array
+from storebench.pipelines._blocks import BLOCK_BYTES, Block, grown, piece_of
+from storebench.pipelines._engines import Engine
+from storebench.pipelines._peaks import Peaks
+from storebench.pipelines._running import Progress, run_blocks
+from storebench.pipelines._sources import Source
+from storebench.pipelines._volumes import SmallerLevel, Voxels
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+_DIGEST_BLOCK: Final = (16, 256, 256)
+"""Grid of the digest, in voxels of the last axes: the same for every layout, so that digests can be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How the voxels of a block, or of a level, differ from what they should be.
+
+    Attributes
+    ----------
+    n_voxels, n_wrong : int
+        Compared, and not equal to the bit.
+    first : tuple of int or None
+        Where the first wrong voxel lies, in C order of the blocks.
+    max_abs_error, sum_of_squares : float
+        Of the differences, in the image's units.
+    peak : float
+        Largest value that the voxels' type has; of floats, the largest that occurs.
+    """
+
+    n_voxels: int
+    n_wrong: int
+    first: Shape | None
+    max_abs_error: float
+    sum_of_squares: float
+    peak: float
+
+    def __add__(self, other: Difference) -> Difference:
+        places = [place for place in (self.first, other.first) if place is not None]
+        return Difference(
+            n_voxels=self.n_voxels + other.n_voxels,
+            n_wrong=self.n_wrong + other.n_wrong,
+            first=min(places, default=None),
+            max_abs_error=max(self.max_abs_error, other.max_abs_error),
+            sum_of_squares=self.sum_of_squares + other.sum_of_squares,
+            peak=max(self.peak, other.peak),
+        )
+
+    @property
+    def psnr_db(self) -> float | None:
+        """Peak signal-to-noise ratio, dB (see `measurement.fidelity`); None where nothing differs."""
+        if not self.sum_of_squares or not self.peak:
+            return None
+        return 10 * math.log10(self.peak**2 * self.n_voxels / self.sum_of_squares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedLevel:
+    """One level.
+
+    Attributes
+    ----------
+    level : int
+        0 = full.
+    shape : tuple of int
+        Voxels.
+    digest : str
+        SHA-256 over the voxels' SHA-256 in blocks of a fixed grid: the same for every format, chunk shape and codec.
+    difference : Difference or None
+        From the source, or from what level 0 makes of it; None where there was nothing to compare with.
+    """
+
+    level: int
+    shape: Shape
+    digest: str
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was found.
+
+    Attributes
+    ----------
+    levels : tuple of VerifiedLevel
+        Each level that is stored.
+    lossless : bool
+        Whether the codec promises every bit: a difference is then an error.
+    seconds : float
+        It took.
+    client_peak_bytes, worker_peak_bytes, total_peak_bytes
+        As of `Written`.
+    """
+
+    levels: tuple[VerifiedLevel, ...]
+    lossless: bool
+    seconds: float
+    client_peak_bytes: int | None
+    worker_peak_bytes: tuple[int, ...]
+    total_peak_bytes: int | None
+
+    def require_equal(self) -> None:
+        """Raise VerificationError where a lossless image differs: names the level and the first voxel."""
+        for level in self.levels:
+            found = level.difference
+            if self.lossless and found is not None and found.n_wrong:
+                what = "the source" if level.level == 0 else "what level 0 makes of it"
+                raise VerificationError(
+                    f"level {level.level}: {found.n_wrong} of {found.n_voxels} voxels differ from {what}, the first at "
+                    f"{found.first}, by up to {found.max_abs_error:g}"
+                )
+
+
+def verify_volume(
+    image: Source,
+    engine: Engine,
+    *,
+    against: Source | None = None,
+    level_method: str = "mean",
+    shown: Callable[[Progress], None] = lambda _: None,
+) -> Verified:
+    """Read an image of any size, compare it, and make its digest.
+
+    Parameters
+    ----------
+    image : Source
+        What is looked at, with all levels that are stored.
+    engine : Engine
+        Who works.
+    against : Source, optional
+        What level 0 should be, and what the smaller levels should be made of; None: level 0 is compared with nothing, and the
+        others with what level 0 makes.
+    level_method : str
+        How the levels were made, one of `levels.METHODS`.
+    shown : callable
+        Called with the progress after each block.
+
+    Raises
+    ------
+    VerificationError
+        If the two have another shape or type.
+    """
+    began, peaks = time.monotonic(), Peaks()
+    if against is not None:
+        _require_alike(image, against)
+    levels = [
+        _Level(found=voxels, expected=_expected(image, against, level, level_method))
+        for level, voxels in enumerate(image.levels)
+    ]
+    blocks = list(_blocks(image, levels))
+    weights = {block.index: block.region.n_voxels * levels[block.level].below for block in blocks}
+    progress = Progress(total=len(blocks), weights=weights)
+
+    def finished(block: Block, done: Done) -> None:
+        digests, difference = done.value
+        levels[block.level].add(digests, difference)
+        peaks.add(done)
+        progress.add(block)
+        shown(progress)
+
+    run_blocks(engine, blocks, lambda block: levels[block.level].work(block), finished)
+    return Verified(
+        levels=tuple(level.verified(number) for number, level in enumerate(levels)),
+        lossless=_is_lossless(image),
+        seconds=time.monotonic() - began,
+        client_peak_bytes=peaks.client_bytes,
+        worker_peak_bytes=peaks.worker_bytes,
+        total_peak_bytes=peaks.total_bytes(engine.n_workers),
+    )
+
+
+def _require_alike(image: Source, against: Source) -> None:
+    facts = [(source.dataset.shape, source.dataset.dtype.name) for source in (image, against)]
+    if facts[0] != facts[1]:
+        texts = [f"{dtype} of {'x'.join(map(str, shape))} voxels" for shape, dtype in facts]
+        raise VerificationError(f"{image.dataset.name} is {texts[0]}, {against.dataset.name} is {texts[1]}")
+
+
+def _is_lossless(image: Source) -> bool:
+    """Tell whether an image must be equal to the bit; a codec that has no neutral name is taken for one that promises it."""
+    if image.stored is None:
+        return True
+    try:
+        return parse_codec(image.stored.codec).lossless
+    except StorebenchError:
+        return True
+
+
+def _expected(image: Source, against: Source | None, level: int, method: str) -> SmallerLevel | Voxels | None:
+    """Return what a level should be."""
+    if level == 0:
+        return None if against is None else against.dataset
+    base = (image if against is None else against).dataset
+    return SmallerLevel(base=base, factors=factors_between(base.shape, image.levels[level].shape), method=method)
+
+
+def factors_between(shape: Shape, smaller: Shape) -> Shape:
+    """Return the factors that make one level's shape of another's: the smallest power of two, else the rounded quotient."""
+    factors = []
+    for n, m in zip(shape, smaller, strict=True):
+        powers = (1 << k for k in range(n.bit_length() + 1))
+        factors.append(next((f for f in powers if -(-n // f) == m), max(1, round(n / m))))
+    return tuple(factors)
+
+
+def _blocks(image: Source, levels: list[_Level]) -> Iterator[Block]:
+    """Yield what is read at once: whole blocks of the digest's grid, as far as possible what the file decodes at once."""
+    stored = image.stored
+    numbers = itertools.count()
+    for number, level in enumerate(levels):
+        layout = None if stored is None else stored.layout
+        first = image.decode_shape if layout is None else layout.object_shape
+        n_voxels = BLOCK_BYTES // level.found.dtype.itemsize // level.below
+        block = grown(digest_unit(len(level.found.shape)), level.found.shape, n_voxels, first=first)
+        for region in iter_blocks(level.found.shape, block):
+            yield Block(index=next(numbers), level=number, region=region)
+
+
+def digest_unit(n_axes: int) -> Shape:
+    """Return the grid of the digest for so many axes."""
+    return ((1,) * n_axes + _DIGEST_BLOCK)[-n_axes:]
+
+
+class _Level:
+    """One level while it is looked at.
+
+    Parameters
+    ----------
+    found, expected : Voxels
+        What is stored, and what it should be; None: nothing to compare with.
+    """
+
+    def __init__(self, found: Voxels, expected: SmallerLevel | Voxels | None) -> None:
+        self.found, self.expected = found, expected
+        self._digests: dict[Shape, bytes] = {}
+        self._difference: Difference | None = None
+
+    @property
+    def below(self) -> int:
+        """Voxels of level 0 that one voxel takes."""
+        return math.prod(self.expected.factors) if isinstance(self.expected, SmallerLevel) else 1
+
+    def work(self, block: Block) -> da.Array:
+        """Return the graph that reads and compares one block."""
+        arrays = [region_array(self.found, block.region)]
+        if self.expected is not None:
+            factors = self.expected.factors if isinstance(self.expected, SmallerLevel) else (1,)
+            piece = piece_of(block.region.shape, factors, self.found.dtype.itemsize)
+            arrays.append(region_array(self.expected, block.region, piece if self.below > 1 else None))
+        return block_work(block.index, functools.partial(look_at_block, block.region), *arrays)
+
+    def add(self, digests: dict[Shape, bytes], difference: Difference | None) -> None:
+        """Take down what a block gave."""
+        self._digests |= digests
+        if difference is not None:
+            self._difference = difference if self._difference is None else self._difference + difference
+
+    def verified(self, level: int) -> VerifiedLevel:
+        """Return what was found in all blocks."""
+        digest = hashlib.sha256(f"{self.found.dtype.name} {self.found.shape}".encode())
+        for place in sorted(self._digests):
+            digest.update(self._digests[place])
+        return VerifiedLevel(
+            level=level, shape=self.found.shape, digest=digest.hexdigest(), difference=self._difference
+        )
+
+
+def look_at_block(
+    region: Region, found: NDArray, expected: NDArray | None = None
+) -> tuple[dict[Shape, bytes], Difference | None]:
+    """Return the SHA-256 of each block of the digest's grid in a region, by its start, and how the region differs."""
+    little = found.astype(found.dtype.newbyteorder("<"), copy=False)
+    digests = {}
+    for part in iter_blocks(region.shape, digest_unit(len(region.shape))):
+        start = tuple(a + b for a, b in zip(region.start, part.start, strict=True))
+        digests[start] = hashlib.sha256(np.ascontiguousarray(little[part.slices]).data).digest()
+    return digests, None if expected is None else difference_of(region.start, found, expected)
+
+
+def difference_of(origin: Shape, found: NDArray, expected: NDArray) -> Difference:
+    """Compare two arrays of one shape and type; `origin` is where they lie in their level."""
+    integers = found.dtype.kind in "iu"
+    peak = float(np.iinfo(found.dtype).max) if integers else float(np.max(np.abs(expected), initial=0))
+    wrong = found != expected
+    if found.dtype.kind == "f":
+        wrong &= ~(np.isnan(found) & np.isnan(expected))
+    if not wrong.any():
+        return Difference(n_voxels=found.size, n_wrong=0, first=None, max_abs_error=0.0, sum_of_squares=0.0, peak=peak)
+    place = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    errors = np.abs(found[wrong].astype(np.float64) - expected[wrong].astype(np.float64))
+    return Difference(
+        n_voxels=found.size,
+        n_wrong=int(wrong.sum()),
+        first=tuple(o + int(i) for o, i in zip(origin, place, strict=True)),
+        max_abs_error=float(errors.max()),
+        sum_of_squares=float(np.sum(errors**2)),
+        peak=peak,
+    )
