@@ -51,6 +51,7 @@ class TiffReader:
             self._shape, self._axes = described
             self._pages: Any = tiff.pages
             tiff.pages.useframes = True  # parse offsets and counts only: all pages have the first one's tags
+            tiff.pages.cache = True  # and of each page once: while the image is open its tags are read a single time
         else:
             self._series = tiff.series[0]
             self._key = self._series.keyframe
