@@ -8,8 +8,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from storebench.errors import ResultsError
 from storebench.report import build_report
 from storebench.report.changes import (
     Changes,
@@ -218,6 +220,17 @@ def test_no_overlap_is_a_sentence(older: Planted, sentence: str, tmp_path: Path)
     assert sentence in _text(page)
     assert 'class="tally"' not in page
     assert not list((tmp_path / "page" / "figures").glob("changes.*"))
+
+
+def test_several_rows_of_one_case_are_no_empty_selection(sides: tuple[ResultSet, ResultSet]) -> None:
+    """What `compare` ends with there, `report --against` does too: the results are at fault, not the selection."""
+    newer, older = sides[1], sides[0]
+    twice = replace(newer, frame=pd.concat([newer.frame, newer.frame], ignore_index=True))
+    found = find_changes(twice, older)
+    assert found is not None
+    assert found.comparison is None
+    assert isinstance(found.error, ResultsError)
+    assert found.sentence.startswith("Nothing is compared: B has 2 rows of ")
 
 
 def test_few_samples_decide_nothing(tmp_path: Path) -> None:

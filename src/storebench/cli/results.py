@@ -122,9 +122,8 @@ def report_command(
 
 def _require_compared(changes: Changes | None) -> None:
     """End as `compare` does where older results were named and nothing in them can be compared; what was written stays."""
-    if changes is not None and changes.comparison is None:
-        sentence = changes.why_not.removesuffix(".")
-        raise NothingSelectedError(sentence[:1].lower() + sentence[1:])
+    if changes is not None and changes.error is not None:
+        raise changes.error
 
 
 def _say_written(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from storebench.errors import ResultsError
+from storebench.errors import NothingSelectedError, ResultsError, StorebenchError
 from storebench.records import Environment
 from storebench.report.changes.names import CaseName, case_names, cases_text, metric_text
 from storebench.results.comparison import Comparison, compare_frames
@@ -40,8 +40,8 @@ class Changes:
         What is compared; None where nothing can be.
     comparison : Comparison or None
         A is the older, B the newer.
-    why_not : str
-        Why nothing is compared, as a sentence; empty where something is.
+    error : StorebenchError or None
+        Why nothing is compared: that no case is in both, or that the two cannot be compared; None where something is.
     choice : str
         Which two runs are compared, and how their order was found.
     history : sequence of Run
@@ -61,7 +61,7 @@ class Changes:
     older: Run | None
     newer: Run | None
     comparison: Comparison | None
-    why_not: str = ""
+    error: StorebenchError | None = None
     choice: str = ""
     history: Sequence[Run] = ()
     n_unplaced: int = 0
@@ -69,6 +69,12 @@ class Changes:
     imported: Mapping[str, Imported] = field(default_factory=dict)
     names: Mapping[str, CaseName] = field(default_factory=dict)
     image: str = ""
+
+    @property
+    def why_not(self) -> str:
+        """Why nothing is compared, as a sentence; empty where something is."""
+        text = str(self.error or "")
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
 
     @property
     def summary(self) -> Mapping[str, Any]:
@@ -213,11 +219,12 @@ def find_changes(results: ResultSet, older: ResultSet | None = None, *, margin: 
         "image": image,
     }
     if pair is None:
-        return Changes(older=None, newer=None, comparison=None, why_not=_why_not(olds, news), **shared)
+        return Changes(older=None, newer=None, comparison=None, error=_nothing_shared(olds, news), **shared)
     try:
         comparison = compare_frames(pair[0].rows, pair[1].rows, margin=margin)
     except ResultsError as error:
-        return Changes(older=None, newer=None, comparison=None, why_not=f"Nothing is compared: {error}.", **shared)
+        refused = ResultsError(f"nothing is compared: {error}")
+        return Changes(older=None, newer=None, comparison=None, error=refused, **shared)
     found = Changes(older=pair[0], newer=pair[1], comparison=comparison, **shared)
     return replace(found, choice=_choice(found, pair, olds, news, inside=older is None))
 
@@ -236,18 +243,20 @@ def _all(runs: Sequence[Run]) -> list[Run]:
     return [*(run for run in runs if run.started_at is None), *in_order(runs)]
 
 
-def _why_not(olds: Sequence[Run], news: Sequence[Run]) -> str:
-    machines = [sorted({run.machine or "an unnamed machine" for run in runs}) for runs in (olds, news)]
-    if not set(machines[0]) & set(machines[1]):
-        before, after = (" and ".join(names) or "no machine" for names in machines)
-        return (
-            f"Nothing is compared: the older results are of {before}, these are of {after}, and another machine is faster or "
-            "slower at everything."
+def _nothing_shared(olds: Sequence[Run], news: Sequence[Run]) -> StorebenchError:
+    """Say why no run of one side can be held against one of the other, with the error that `compare` ends with there."""
+    cases = [set().union(*(run.timed_cases for run in runs)) for runs in (olds, news)]
+    if cases[0] & cases[1]:
+        machines = [sorted({run.machine or "an unnamed machine" for run in runs}) for runs in (olds, news)]
+        before, after = map(" and ".join, machines)
+        return ResultsError(
+            f"nothing is compared: the older results are of {before}, these are of {after}, and another machine is faster or "
+            "slower at everything"
         )
-    n_before, n_after = (len(set().union(*(run.timed_cases for run in runs))) for runs in (olds, news))
-    return (
-        f"Nothing is compared: no case has a time on both sides. The older results have {cases_text(n_before)} with a time, these "
-        f"have {cases_text(n_after)}. Cases match by image, setting, operation and pattern."
+    n_before, n_after = map(len, cases)
+    return NothingSelectedError(
+        f"nothing is compared: no case has a time on both sides. The older results have {cases_text(n_before)} with a time, these "
+        f"have {cases_text(n_after)}. Cases match by image, setting, operation and pattern"
     )
 
 
