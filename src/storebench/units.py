@@ -155,6 +155,13 @@ def times_text(ratio: float | None) -> str:
     return f"{ratio:,.0f}x" if ratio >= 999.5 else f"{_significant(ratio)}x"
 
 
+def times_interval_text(ratio: float | None, low: float | None, high: float | None) -> str:
+    """Write how many times larger something is, and the interval where it is known, as in "4.20x (4.05–4.41x)"."""
+    if low is None or high is None:
+        return times_text(ratio)
+    return f"{times_text(ratio)} ({times_text(low).removesuffix('x')}–{times_text(high)})"
+
+
 def change_text(ratio: float | None) -> str:
     """Write a ratio as a change, as in "+22.1 %"; from twice as much on as a multiple, as in "x3.10"."""
     if ratio is None or is_missing(ratio):

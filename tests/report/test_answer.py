@@ -20,7 +20,7 @@ from storebench.report.markdown.summary import summary_markdown
 from storebench.report.views import clean_frame, clean_records, make_views
 from storebench.results.intervals import MIN_FOR_INTERVAL
 from storebench.results.settings import own_twins
-from storebench.units import bytes_text, seconds_text
+from storebench.units import bytes_text, seconds_text, times_interval_text
 
 from ._tables import ENVIRONMENT, rows, table
 
@@ -111,6 +111,23 @@ def test_below_five_samples_nothing_is_shown_and_confidence_is_not_known(tmp_pat
     enough = _answer(table(list(rows(n_samples=MIN_FOR_INTERVAL))))
     assert "shown to be worse;" in enough.standing
     assert {decision.confidence for decision in enough.decisions} & {"medium", "high"}
+
+
+def test_a_baseline_has_its_ratio_with_an_interval_on_the_card_as_in_markdown(tmp_path: Path) -> None:
+    frame = _faster(table(), "zstd-3", "zarr3-zarrpython", (32, 32, 32), 10)
+    found = _answer(frame)
+    page, markdown = _page(frame, tmp_path), summary_markdown(frame, ENVIRONMENTS)
+    held = [baseline for baseline in found.baselines if baseline.candidate is not None and not baseline.is_first]
+    assert held
+    for baseline in held:
+        assert baseline.candidate is not None
+        row = _text(page, rf'<tr data-row="{found.candidates.index(baseline.candidate)}"[^>]*>(.*?)</tr>')
+        for ratio in (baseline.write_ratio, baseline.read_ratio):
+            assert ratio is not None
+            text = times_interval_text(*ratio)
+            assert re.fullmatch(r"[\d.]+x \([\d.]+–[\d.]+x\)", text)
+            assert text in row
+            assert text in markdown
 
 
 def test_baselines_that_are_missing_are_said_to_be(tmp_path: Path) -> None:

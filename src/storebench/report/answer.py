@@ -26,6 +26,7 @@ from storebench.units import (
     ratio_text,
     seconds_interval_text,
     seconds_text,
+    times_interval_text,
     times_text,
 )
 
@@ -217,16 +218,18 @@ def _baseline_row(baseline: Baseline, found: Answer) -> FigureRow:
     n_files = held.n_files / first.n_files if held.n_files and first.n_files else None
     figures = (
         Figure(text=bytes_text(held.stored_bytes), detail=times_text(baseline.size_ratio)),
-        Figure(text=seconds_text(held.write_s), detail=_times(baseline.write_ratio)),
-        Figure(text=seconds_text(baseline.read_s), detail=_times(baseline.read_ratio)),
+        Figure(text=seconds_text(held.write_s), detail=_times(baseline.write_ratio, baseline)),
+        Figure(text=seconds_text(baseline.read_s), detail=_times(baseline.read_ratio, baseline)),
         Figure(text=count_text(held.n_files), detail=times_text(n_files)),
     )
     place = next(index for index, candidate in enumerate(found.candidates) if candidate.label == held.label)
     return FigureRow(name=baseline.name, detail=held.label, figures=figures, place=place)
 
 
-def _times(interval: Interval | None) -> str:
-    return MISSING if interval is None else times_text(interval.median)
+def _times(interval: Interval | None, baseline: Baseline) -> str:
+    if interval is None or baseline.is_first:  # of one against itself there is nothing to be unsure of
+        return times_text(interval and interval.median)
+    return times_interval_text(*interval)
 
 
 def _weighed(found: Answer) -> str:

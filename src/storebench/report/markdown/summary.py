@@ -16,7 +16,15 @@ from storebench.report.provenance import headline_facts, noise_fact
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
 from storebench.results.intervals import Interval
-from storebench.units import MISSING, bytes_text, count_text, seconds_interval_text, seconds_text, times_text
+from storebench.units import (
+    MISSING,
+    bytes_text,
+    count_text,
+    seconds_interval_text,
+    seconds_text,
+    times_interval_text,
+    times_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,16 +104,10 @@ def _beside(found: Answer) -> list[str]:
             continue
         facts = [f"{times_text(baseline.size_ratio)} the size"] if baseline.size_ratio else []
         pairs = (("write", baseline.write_ratio), ("mean read", baseline.read_ratio))
-        facts += [
-            f"{name} {times_text(ratio.median)}{_ratio_range(ratio)}" for name, ratio in pairs if ratio is not None
-        ]
+        facts += [f"{name} {times_interval_text(*ratio)}" for name, ratio in pairs if ratio is not None]
         if facts:
             texts.append(f"{baseline.name} ({baseline.candidate.label}): {', '.join(facts)}")
     return texts
-
-
-def _ratio_range(ratio: Interval) -> str:
-    return "" if ratio.low is None else f" ({times_text(ratio.low)} to {times_text(ratio.high)})"
 
 
 def _time(interval: Interval | None) -> str:
