@@ -25,7 +25,7 @@ from storebench.backends.npy import NpyNumpy
 from storebench.backends.zarr_python import Zarr3ZarrPython
 from storebench.errors import MeasurementError, UnsupportedError, VerificationError
 from storebench.grid import Region
-from storebench.measurement import _counting_checks, _counting_process, counting
+from storebench.measurement import _counting_calls, _counting_checks, _counting_process, counting
 from storebench.measurement._thread_watch import ThreadUse, ThreadWatch
 from storebench.measurement.counting import Counts, count, counts_of
 from storebench.measurement.images import Image, image_of
@@ -269,6 +269,86 @@ def test_a_forked_process_counts_for_itself(tmp_path: Path) -> None:
     assert ast.literal_eval(said[2].replace(" ", ",")) == (0, [2])
 
 
+# where a call takes long
+
+
+def _slow(monkeypatch: pytest.MonkeyPatch, *, very: bool = False) -> None:
+    """Take every call for a slow one, or a very slow one."""
+    monkeypatch.setattr(_counting_calls, "SLOW_S", -1.0)
+    monkeypatch.setattr(_counting_calls, "VERY_SLOW_S", -1.0 if very else 1e9)
+
+
+_ONLY_WHERE_FAST = ("files_opened", "renames", "read_calls", "write_calls")
+
+
+@pytest.mark.parametrize("very", [False, True], ids=["slow", "very-slow"])
+@pytest.mark.parametrize("operation", ["read", "open", "write"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_slow_call_is_made_twice_or_once_and_asks_for_the_same(
+    storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch, *, name: str, operation: str, very: bool
+) -> None:
+    case = _case(operation, pattern="plane_xz" if operation == "read" else "whole", **SETTINGS[name])
+    fast = count(_workload(storage, image, case))
+    workload = _workload(storage, image, case)
+    monkeypatch.setattr(_counting_checks, "check_memory_map", lambda *_, **__: None)  # has a call of its own
+    _slow(monkeypatch, very=very)
+    made: list[Location] = []
+    perform = workload.perform
+    monkeypatch.setattr(workload, "perform", lambda location: (made.append(location), perform(location)))
+    counts = count(workload)
+    assert len(made) == (1 if very else 2)
+    assert counts.peak_memory_bytes is not None
+    assert (counts.threads_ran is None) == very
+    assert replace(counts, **_VARYING) == replace(fast, **_VARYING, **dict.fromkeys(_ONLY_WHERE_FAST))
+
+
+_SLOW_MEMORY = """
+import json, sys
+from storebench.measurement import _counting_calls, counting
+from storebench.measurement.images import load_image
+from storebench.measurement.operations import workload_for
+from storebench.records import case_from_json
+from storebench.storage import Storage
+storage = Storage.open(sys.argv[1])
+_counting_calls.SLOW_S = -1.0
+workload = workload_for(case_from_json(json.loads(sys.argv[2])), load_image(storage, sys.argv[3]), storage)
+print(counting.count(workload).peak_memory_bytes)
+"""
+
+
+def test_memory_of_a_slow_call_is_that_of_the_result(storage: Storage) -> None:
+    image = image_of(storage, "random", (64, 512, 512), "uint16", 0)  # 32 MiB
+    case = Case(
+        dataset="random", shape=image.shape, dtype="uint16", axes="zyx", operation="read", backend="tiff-tifffile"
+    )
+    workload_for(case, image, storage)
+    command = [sys.executable, "-c", _SLOW_MEMORY, str(storage.root), json.dumps(to_json(case)), image.key]
+    found = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert 32 << 20 <= found < 48 << 20
+
+
+def test_where_counting_told_the_memory_no_other_process_is_asked(
+    storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question["do"])
+        return asdict(Counts(peak_memory_bytes=7))
+
+    monkeypatch.setattr(counting, "ask", answer)
+    case = _case(pattern="tile256", **SETTINGS["tiff"])
+    assert counts_of(case, image, storage).peak_memory_bytes == 7
+    assert asked == ["count"]
+
+
+@pytest.fixture(params=["fast", "slow", "very slow"])
+def any_pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count as for a call that takes that long."""
+    if request.param != "fast":
+        _slow(monkeypatch, very=request.param == "very slow")
+
+
 # what does not do what it says
 
 
@@ -302,6 +382,7 @@ def test_one_that_keeps_the_last_result(storage: Storage, image: Image) -> None:
         count(workload)
 
 
+@pytest.mark.usefixtures("any_pace")
 def test_one_that_kept_its_result_before_it_was_counted(storage: Storage, image: Image) -> None:
     workload = _workload(storage, image, _case(pattern="plane_xz", **SETTINGS["zarr3"]), _Remembers())
     workload.perform(workload.store.location)
@@ -331,7 +412,10 @@ class _RemembersMap(NpyNumpy):
             yield Reader()
 
 
-def test_one_that_keeps_what_a_memory_map_gave(storage: Storage) -> None:
+@pytest.mark.parametrize("slow", [False, True], ids=["fast", "slow"])
+def test_one_that_keeps_what_a_memory_map_gave(storage: Storage, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
+    if slow:
+        _slow(monkeypatch)
     image = image_of(storage, "random", (64, 512, 512), "uint16", 0)
     case = Case(dataset="random", shape=image.shape, dtype="uint16", axes="zyx", operation="read", backend="npy-numpy")
     honest = _workload(storage, image, case)
@@ -369,6 +453,7 @@ class _ReadsBehind(Zarr3ZarrPython):
             yield inner
 
 
+@pytest.mark.usefixtures("any_pace")
 def test_one_that_reads_everything(storage: Storage, image: Image) -> None:
     case = _case(pattern="voxel", **SETTINGS["zarr3"])
     with pytest.raises(
@@ -388,7 +473,7 @@ class _WritesOn(NpyNumpy):
             yield writer
 
         def more() -> None:
-            for _ in range(3):
+            for _ in range(10):
                 time.sleep(0.02)
                 with location.path.open("ab") as file:
                     file.write(b"x")
@@ -397,6 +482,7 @@ class _WritesOn(NpyNumpy):
         self.thread.start()
 
 
+@pytest.mark.usefixtures("any_pace")
 def test_one_that_goes_on_writing(storage: Storage, image: Image) -> None:
     liar = _WritesOn()
     workload = _workload(storage, image, _case("write", **SETTINGS["npy"]), liar)

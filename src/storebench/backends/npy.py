@@ -23,7 +23,7 @@ from storebench.backends._backend import (
 from storebench.backends._single_file import NUMBERS, check_region, check_values, no_checksum, reading
 from storebench.errors import DataError
 from storebench.grid import Region, Shape
-from storebench.stores import Location, StoreRequest
+from storebench.stores import Location
 
 
 class NpyNumpy:
@@ -66,7 +66,6 @@ class NpyNumpy:
             with location.path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, location.path.stat().st_size)
         yield _NpyWriter(values)
-        values.flush()
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[_NpyWriter]:
@@ -74,7 +73,6 @@ class NpyNumpy:
         with reading(location, "a NumPy .npy file", ValueError, EOFError):
             values = np.load(location.path, mmap_mode="r+", allow_pickle=False)
         yield _NpyWriter(values)
-        values.flush()
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_NpyReader]:
@@ -111,8 +109,10 @@ class _NpyWriter:
         self._values[region.slices] = values
 
     def flush(self) -> None:
-        """Hand all changed pages to the operating system."""
-        self._values.flush()
+        """Do nothing: what is in a shared map is the file's already, also when this process is killed.
+
+        `numpy.memmap.flush` would wait for the disk, which no other format's flush does.
+        """
 
 
 class _NpyReader:
@@ -138,8 +138,8 @@ class _NpyReader:
         check_region(self._location, self.levels, region, level)
         if self._location.log is not None:
             n_runs, n_voxels = self._runs(region)
-            request = StoreRequest("ranged_get", self._location.path.name, n_voxels * self._values.itemsize)
-            self._location.log.requests.extend([request] * n_runs)
+            n_bytes = n_voxels * self._values.itemsize
+            self._location.log.add("ranged_get", self._location.path.name, n_bytes, times=n_runs)
         return owned(self._values[region.slices])
 
     def _runs(self, region: Region) -> tuple[int, int]:

@@ -62,7 +62,18 @@ def _decode(codec: BlockCodec, encoded: list[bytes]) -> None:
 def _block_shape(workload: Workload) -> Shape:
     stored = workload.store.stored
     shape = stored.layout.chunk_shape if stored.layout else stored.decode_shape
-    return workload.image.shape if shape is None or math.prod(shape) == 1 else shape
+    if shape is None or math.prod(shape) == 1:
+        shape = workload.image.shape
+    return _part(shape, _MOST_BYTES // workload.image.dtype.itemsize)
+
+
+def _part(shape: Shape, most_voxels: int) -> Shape:
+    """Return the shape, halved along its first axes until it is small enough: a large block says no more than a part of it."""
+    part = list(shape)
+    for axis in range(len(part)):
+        while math.prod(part) > most_voxels and part[axis] > 1:
+            part[axis] = -(-part[axis] // 2)
+    return tuple(part)
 
 
 def _some_blocks(workload: Workload, shape: Shape) -> list[NDArray]:

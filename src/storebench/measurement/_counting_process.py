@@ -172,7 +172,7 @@ def main() -> None:
 
 def _load(question: Mapping[str, Any]) -> None:
     """Load every library and none of their threads, so that each fork finds them loaded."""
-    for name in ("backends._zarr_counting", "measurement._counting_calls", "measurement.operations"):
+    for name in ("backends._zarr_counting", "measurement._counters", "measurement.operations"):
         importlib.import_module(f"storebench.{name}")
     from storebench.measurement.environment import record_environment
     from storebench.storage import Storage
@@ -215,7 +215,7 @@ def _be_the_child(question: Mapping[str, Any], sender: int) -> None:
 
 
 def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
-    from storebench.measurement._counting_calls import answer
+    from storebench.measurement._counters import answer
     from storebench.measurement.images import load_image
     from storebench.measurement.operations import workload_for
     from storebench.records import case_from_json

@@ -50,18 +50,27 @@ class ThreadUse:
 
 
 class ThreadWatch:
-    """Looks at this process's threads all through its `with` block; `use` then tells."""
+    """Looks at this process's threads all through its `with` block.
+
+    Attributes
+    ----------
+    use : ThreadUse
+        What was seen; after the block.
+    read_chars : int
+        Bytes that looking on read, which the system counts as this process's.
+    """
 
     def __enter__(self) -> Self:
         self._ended = threading.Event()
         self._monitor_s = 0.0
         self._monitor_id = 0
+        self.read_chars = 0
         self._seen: dict[int, _Use] = {}
         began = threading.Event()
         self._monitor = threading.Thread(target=self._look_on, args=[began], daemon=True, name="storebench-threads")
         self._monitor.start()
         began.wait()
-        self._before = _uses()
+        self._before, _ = _uses()
         self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
         return self
 
@@ -71,7 +80,7 @@ class ThreadWatch:
         wall_s, cpu_s = time.perf_counter() - self._wall_s, time.process_time() - self._cpu_s
         self._ended.set()
         self._monitor.join()
-        self._seen |= _uses()
+        self._seen |= _uses()[0]
         self._seen.pop(self._monitor_id, None)
         grown = {thread: use - self._before.get(thread, _NOTHING) for thread, use in self._seen.items()}
         ran = {thread for thread, use in grown.items() if use.cpu_ns} | {threading.get_native_id()}
@@ -87,16 +96,20 @@ class ThreadWatch:
         began.set()
         began_s = time.thread_time()
         while not self._ended.wait(_PAUSE_S):
-            self._seen |= _uses()
+            seen, n_chars = _uses()
+            self._seen |= seen
+            self.read_chars += n_chars
         self._monitor_s = time.thread_time() - began_s
 
 
-def _uses() -> dict[int, _Use]:
-    """Return what each living thread of this process has used so far; nothing where the system does not tell."""
-    found = {}
+def _uses() -> tuple[dict[int, _Use], int]:
+    """Return what each living thread of this process has used so far, and the bytes read for it; nothing where it is not told."""
+    found, n_chars = {}, 0
     with suppress(OSError):
         for thread in _TASKS.iterdir():
             with suppress(OSError):  # it has just ended
-                cpu_ns, delay_ns, _ = (thread / "schedstat").read_bytes().split()
+                text = (thread / "schedstat").read_bytes()
+                n_chars += len(text)
+                cpu_ns, delay_ns, _ = text.split()
                 found[int(thread.name)] = _Use(int(cpu_ns), int(delay_ns))
-    return found
+    return found, n_chars

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import storebench
-from storebench.measurement._counting_calls import Counts, count
+from storebench.measurement._counters import count
+from storebench.measurement._counting_calls import Counts
 from storebench.measurement._counting_process import ask
 from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image
@@ -55,8 +56,10 @@ def counts_of(case: Case, image: Image, storage: Storage) -> Counts:
         "case": to_json(case),
         "image_key": image.key,
     }
-    # Memory in a process of its own: what counting leaves in the heap would hide growth.
-    counted = ask({**question, "do": "count"}) | {"peak_memory_bytes": ask({**question, "do": "memory"})}
+    counted = ask({**question, "do": "count"})
+    if counted["peak_memory_bytes"] is None:
+        # In a process of its own: what many calls leave in the heap would hide growth.
+        counted["peak_memory_bytes"] = ask({**question, "do": "memory"})
     with storage.making("counts", key) as new:
         (new / _FACTS).write_text(json.dumps(counted, indent=1))
     return Counts(**counted)

@@ -32,9 +32,11 @@ def _status_bytes(field: str) -> int | None:
 def peak_growth() -> Iterator[Growth]:
     """Measure the block's peak of resident memory over what was there before.
 
-    Coarse below 64 MiB: pages of the heap are used again without being seen (notes: ±40 % for peaks of 2 MiB).
+    Memory that is free already goes back to the system first, so that using it again is seen. Coarse below 64 MiB: pages of
+    the heap are used again without being seen (notes: ±40 % for peaks of 2 MiB).
     """
     growth = Growth()
+    _give_back_memory()
     try:
         _CLEAR.write_text("5")
         before = _status_bytes("VmRSS")
@@ -58,13 +60,13 @@ def call(workload: Workload) -> None:
 def peak_memory(workload: Workload) -> int | None:
     """Return the growth of resident memory at the peak of one call, bytes; None where this system does not tell.
 
-    For a fresh process. The call before it loads what is loaded once; the memory that it frees goes back to the system, so
-    that using it again is seen.
+    For a fresh process. The call before it loads what is loaded once.
     """
+    if not _CLEAR.exists():
+        return None
     call(workload)
     workload.prepare()
     gc.collect()
-    _give_back_memory()
     try:
         with peak_growth() as growth:
             workload.run()
