@@ -14,7 +14,7 @@ from storebench.cli._group import CommandEntry, StorebenchGroup
 from storebench.cli._output import Output
 from storebench.errors import UsageError
 from storebench.grid import parse_region, parse_shape
-from storebench.records import CACHE_STATES, DURABILITIES, Operation
+from storebench.records import CACHE_STATES, DURABILITIES, WRITING, Operation
 from storebench.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -66,7 +66,22 @@ def parse_percent(text: str) -> float:
     return float(match[1]) / 100
 
 
+def parse_spacing(text: str) -> tuple[float, ...]:
+    """Read the size of a voxel per axis, as in "5,1,1".
+
+    Raises
+    ------
+    UsageError
+        If it is no list of numbers.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d+(?:\.\d+)?", part) for part in parts):
+        raise UsageError(f"{text!r} is no spacing; write the size of a voxel per axis, slowest axis first, as in 5,1,1")
+    return tuple(float(part) for part in parts)
+
+
 SHAPE: Final = ParsedText("shape", parse_shape)
+SPACING: Final = ParsedText("numbers", parse_spacing)
 REGION: Final = ParsedText("region", parse_region)
 BYTES: Final = ParsedText("bytes", parse_bytes)
 PERCENT: Final = ParsedText("percent", parse_percent)
@@ -186,7 +201,7 @@ def require_terms(operation: Operation, cache: str, durability: str) -> None:
         raise UsageError(
             f"cache {cache} is for reads and opens, this is {operation}; leave it out or add --operation read"
         )
-    if durability != "returned" and operation != "write":
+    if durability != "returned" and operation not in WRITING:
         raise UsageError(f"durability {durability} is for writes, this is {operation}; add --operation write")
 
 

@@ -9,12 +9,13 @@ from storebench.pipelines._engines import Cluster, Engine, Threads, engine_for
 from storebench.pipelines._progress_file import progress_path
 from storebench.pipelines._running import Progress
 from storebench.pipelines._sources import Source, source_of
-from storebench.pipelines._verifying import Verified, verify_volume
+from storebench.pipelines._verifying import Difference, Verified, verify_volume
 from storebench.pipelines._volumes import Target
 from storebench.pipelines._writing import Written, write_volume
 
 __all__ = [
     "Cluster",
+    "Difference",
     "Engine",
     "Progress",
     "Source",

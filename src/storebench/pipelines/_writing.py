@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from storebench.backends import check_stored, get_backend, writing
-from storebench.errors import MissingDependencyError, UsageError
+from storebench.errors import MissingDependencyError, NothingSelectedError, UsageError
 from storebench.grid import Shape
 from storebench.pipelines._arrays import Done, block_work, region_array, store_block
 from storebench.pipelines._blocks import Block
@@ -101,6 +101,8 @@ def write_volume(
         If the format cannot hold that, cannot be written block by block, or not by these workers.
     UsageError
         If the target is there already, or is not what is to be gone on with.
+    NothingSelectedError
+        If nothing is there that could be gone on with.
     StorageError
         If disk or memory do not suffice.
     VerificationError
@@ -240,7 +242,7 @@ def _refuse_what_is_there(target: Target, *, resume: bool) -> None:
         state = (
             "it is finished, or storebench did not begin it" if target.location.exists() else "there is no such image"
         )
-        raise UsageError(f"{target.path}: nothing to go on with, {state}; leave out --resume")
+        raise NothingSelectedError(f"{target.path}: nothing to go on with, {state}; leave out --resume")
     elif target.location.exists():
         raise UsageError(f"{target.path} exists, and storebench overwrites nothing: remove it or choose another name")
     if not target.path.parent.is_dir():
