@@ -24,6 +24,7 @@ _NAMES = st.one_of(
     st.integers(0, 9).map("png-{}".format),
     st.integers(1, 9999).map("jp2-ratio-{}".format),
     st.integers(20, 149).map("jp2-psnr-{}".format),
+    st.lists(st.integers(1, 9999), min_size=1).map(lambda ratios: f"jp2-layers-{'-'.join(map(str, ratios))}-1"),
 )
 
 
@@ -36,14 +37,14 @@ def _spelled(codec: Codec) -> str:
         case "blosc":
             name = f"blosc-{codec.compressor}-{codec.level}-{codec.shuffle}"
         case "jp2":
-            aim = (
-                f"ratio-{codec.ratio:.0f}"
-                if codec.ratio
-                else f"psnr-{codec.psnr_db:.0f}"
-                if codec.psnr_db
-                else "lossless"
-            )
-            name = f"jp2-{aim}"
+            aims = {
+                "ratio": codec.ratio and f"{codec.ratio:.0f}",
+                "psnr": codec.psnr_db and f"{codec.psnr_db:.0f}",
+                "layers": "-".join(map(str, codec.layer_ratios)),
+            }
+            name = "-".join(["jp2", *next(([aim, n] for aim, n in aims.items() if n), ["lossless"])])
+        case "htj2k":
+            name = "htj2k-lossless"
         case "lzw":
             name = f"lzw{end}"
         case kind:
@@ -80,6 +81,8 @@ def test_two_names_mean_two_things(one: str, other: str) -> None:
         ("deflate-6-predictor", {"kind": "deflate", "level": 6, "predictor": True}),
         ("jp2-ratio-2", {"kind": "jp2", "ratio": 2.0, "psnr_db": None}),
         ("jp2-psnr-45", {"kind": "jp2", "psnr_db": 45.0, "ratio": None}),
+        ("jp2-layers-20-10-1", {"kind": "jp2", "layer_ratios": (20, 10, 1), "ratio": None, "lossless": True}),
+        ("htj2k-lossless", {"kind": "htj2k", "lossless": True}),
     ],
 )
 def test_what_a_name_means(name: str, fields: dict[str, object]) -> None:
@@ -131,6 +134,9 @@ def test_only_jpeg_2000_with_an_aim_is_lossy(name: str) -> None:
         "jp2-ratio-2.5",
         "jp2-psnr-5",
         "jp2-psnr-150",
+        "jp2-layers-1",
+        "jp2-layers-20-10",
+        "htj2k-ratio-10",
     ],
 )
 def test_a_name_that_is_nearly_right_is_refused(name: str) -> None:

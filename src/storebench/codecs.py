@@ -14,7 +14,7 @@ from typing import Final, Literal
 from storebench.errors import unknown_name
 from storebench.names import NameRule, examples, match_name
 
-Kind = Literal["none", "gzip", "zstd", "blosc", "deflate", "lzw", "png", "jp2"]
+Kind = Literal["none", "gzip", "zstd", "blosc", "deflate", "lzw", "png", "jp2", "htj2k"]
 
 BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", "zlib", "zstd")
 SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
@@ -43,6 +43,8 @@ class Codec:
         Lossy: the compression ratio aimed at (a PSNR floor is pinned per dataset in the tests).
     psnr_db : float or None
         Lossy: the peak signal-to-noise ratio aimed at, in dB, with the dtype's full range as the peak.
+    layer_ratios : tuple of int
+        JPEG 2000's quality layers: the compression ratio up to the end of each. The last is 1, which stands for lossless.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Codec:
     crc32c: bool = False
     ratio: float | None = None
     psnr_db: float | None = None
+    layer_ratios: tuple[int, ...] = ()
 
     @property
     def lossless(self) -> bool:
@@ -114,6 +117,18 @@ _RULES: Final = (
         lambda m: {"kind": "jp2", "psnr_db": float(m[1])},
         ("jp2-psnr-45",),
         "JPEG 2000 cut off at a PSNR in dB (peak: the dtype's largest value)",
+    ),
+    NameRule(
+        r"jp2-layers((?:-[1-9][0-9]{0,3})+)-1",
+        lambda m: {"kind": "jp2", "layer_ratios": (*map(int, m[1][1:].split("-")), 1)},
+        ("jp2-layers-20-10-1",),
+        "JPEG 2000, lossless, in quality layers that end at these compression ratios; 1, the last, is lossless",
+    ),
+    NameRule(
+        r"htj2k-lossless",
+        lambda _: {"kind": "htj2k"},
+        ("htj2k-lossless",),
+        "High-Throughput JPEG 2000 (ISO/IEC 15444-15): the same reversible 5-3 wavelet, another entropy coder",
     ),
 )
 

@@ -35,6 +35,8 @@ _CODECS = (
     "png-6",
     "jp2-lossless",
     "jp2-ratio-2",
+    "jp2-layers-20-10-1",
+    "htj2k-lossless",
 )
 _IMAGES: tuple[tuple[Shape, str], ...] = (
     ((96, 80), "yx"),

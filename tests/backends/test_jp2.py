@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storebench.backends import WriteRequest, write_array
-from storebench.backends.jp2_glymur import Jp2Glymur
+from storebench.backends import WriteRequest, check_stored, write_array
+from storebench.backends.jp2_glymur import Jp2Glymur, load_glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.codecs import parse_codec
-from storebench.errors import DataError
+from storebench.errors import DataError, VerificationError
 from storebench.grid import Layout, Region, wavelet_levels
 from storebench.stores import Location, RequestLog
 
@@ -126,6 +126,32 @@ def test_every_level_and_area_is_part_of_its_whole(tmp_path, backend):
             np.testing.assert_array_equal(reader.read(region, level), whole[region.slices])
             if level < 3:  # a low-pass band keeps the brightness (but is no mean of voxels)
                 assert abs(float(whole.mean()) - float(values.mean())) < 0.02 * values.mean()
+
+
+@pytest.mark.parametrize("backend", BACKENDS[:2], ids=lambda backend: backend.name)
+def test_layers_are_in_the_file_and_the_last_one_is_lossless(tmp_path, backend):
+    values = np.random.default_rng(0).integers(0, 65535, (200, 170)).astype("uint16")
+    values[:100] = smooth_image("uint16", (100, 170))
+    location = store(backend, tmp_path, values, "jp2-layers-20-4-1", (64, 64) if backend is BACKENDS[1] else None)
+    np.testing.assert_array_equal(read(backend, location), values)
+    with backend.open(location) as reader:
+        assert "3 quality layers" in reader.stored_as().note
+        with pytest.raises(VerificationError, match="codec"):
+            check_stored(reader.stored_as(), request_for(values, "jp2-lossless"))
+    image = load_glymur().Jp2k(location.path)
+    image.layer = 1  # glymur's own way to fewer layers; storebench reads all
+    assert not np.array_equal(image[:], values)
+
+
+def test_layers_must_refine():
+    request = request_for(smooth_image("uint16"), "jp2-layers-10-20-1")
+    assert "must get smaller" in BACKENDS[1].why_unsupported(Location(Path("a.jp2")), request)
+
+
+def test_tiles_come_with_a_table_of_their_lengths(tmp_path):
+    location = store(BACKENDS[1], tmp_path, smooth_image("uint16"), "jp2-lossless", (64, 64))
+    segments = [s.marker_id for s in load_glymur().Jp2k(location.path).get_codestream().segment]
+    assert ("TLM" in segments) == (load_glymur().version.openjpeg_version_tuple >= (2, 5))
 
 
 def test_pillow_offers_the_levels_that_it_can_decode(tmp_path):

@@ -79,8 +79,9 @@ def jp2_imageio(wanted: Wanted) -> Gaps | str:
     if wanted.codec.psnr_db is not None:
         return _PSNR
     codec = ""
-    if wanted.codec.ratio is not None:
-        codec = f'    quality_mode="rates",\n    quality_layers=[{wanted.codec.ratio:g}],\n'
+    ratios = _ratios(wanted)
+    if ratios:
+        codec = f'    quality_mode="rates",\n    quality_layers={ratios},\n'
     tile = _tile(wanted)
     layout = ""
     if tile is not None:
@@ -95,8 +96,8 @@ def jp2_glymur(wanted: Wanted) -> Gaps | str:
         return _PSNR
     tile = _tile(wanted)
     layout = f"    numres={wavelet_levels(wanted.shape, tile or wanted.shape) + 1},\n"
-    layout += "" if tile is None else f"    tilesize={tile},\n"
-    codec = "" if wanted.codec.ratio is None else f"    cratios=[{wanted.codec.ratio:g}],\n"
+    layout += "" if tile is None else f"    tilesize={tile},\n    tlm=True,\n"
+    codec = f"    cratios={ratios},\n" if (ratios := _ratios(wanted)) else ""
     head = "import glymur  # needs OpenJPEG: apt-get install libopenjp2-7\n\n"
     call = f'glymur.Jp2k(\n    "image.jp2",\n    data=image,\n{LAYOUT_GAP}{CODEC_GAP})\n'
     return Gaps(template=head + call, layout=layout, codec=codec)
@@ -119,12 +120,40 @@ Path("image.jp2").write_bytes(data)
     return Gaps(template=template)
 
 
+def htj2k(wanted: Wanted) -> Gaps:
+    """Store with imagecodecs' OpenJPH, lossless; its tiles are (x, y)."""
+    tile = _tile(wanted)
+    layout = "" if tile is None else f"    tile={tile[::-1]},\n    tlm=True,\n"
+    levels = max(wavelet_levels(wanted.shape, tile or wanted.shape), 1)
+    template = f"""\
+from pathlib import Path
+
+import imagecodecs
+
+data = imagecodecs.htj2k_encode(
+    image,
+    reversible=True,
+    resolutions={levels},
+{LAYOUT_GAP})
+Path("image.jhc").write_bytes(data)
+"""
+    return Gaps(template=template, layout=layout)
+
+
+def _ratios(wanted: Wanted) -> list[int]:
+    """Return the compression ratios at the ends of JPEG 2000's quality layers; none: one layer, lossless."""
+    ratio = wanted.codec.ratio
+    return list(wanted.codec.layer_ratios) if ratio is None else [int(ratio)]
+
+
 def _tile(wanted: Wanted) -> Shape | None:
     """Return the tile; None where the image is one."""
     return None if wanted.chunk_shape in (None, wanted.shape) else wanted.chunk_shape
 
 
-def stack(plane: Callable[[Wanted], Gaps | str], suffix: str) -> Callable[[Wanted], Gaps | str]:
+def stack(
+    plane: Callable[[Wanted], Gaps | str], suffix: str, form: str | None = None
+) -> Callable[[Wanted], Gaps | str]:
     """Return the writer of a folder with one file per plane.
 
     Parameters
@@ -133,6 +162,8 @@ def stack(plane: Callable[[Wanted], Gaps | str], suffix: str) -> Callable[[Wante
         Writer of one plane.
     suffix : str
         Of the files, without the dot.
+    form : str, optional
+        The planes' format, where it is not the suffix.
     """
 
     def write(wanted: Wanted) -> Gaps | str:
@@ -157,7 +188,7 @@ def stack(plane: Callable[[Wanted], Gaps | str], suffix: str) -> Callable[[Wante
             call.replace(f'"image.{suffix}"', "path").replace("    image,", "    plane,").replace("=image,", "=plane,")
         )
         lines = [
-            f'folder = Path("image.{suffix}stack")',
+            f'folder = Path("image.{form or suffix}stack")',
             "folder.mkdir()",
             f"for i, plane in enumerate({planes}):",
             f'    path = folder / f"{name}{{i:0{digits}d}}.{suffix}"',

@@ -21,6 +21,7 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(
         "n5": "N5",
         "png": "PNG",
         "jp2": "JPEG 2000",
+        "htj2k": "High-Throughput JPEG 2000",
         "npy": "raw npy",
     }
 )

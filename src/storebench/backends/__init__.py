@@ -24,6 +24,8 @@ from storebench.backends._backend import (
     why_not_in_parts,
 )
 from storebench.backends.hdf5 import Hdf5H5py
+from storebench.backends.htj2k_glymur import Htj2kGlymur
+from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
@@ -60,11 +62,14 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Jp2Imageio(),
     Jp2Glymur(),
     Jp2Imagecodecs(),
+    Htj2kImagecodecs(),
+    Htj2kGlymur(),
     Stack(TiffTifffile()),
     Stack(PngImageio()),
     Stack(Jp2Imageio()),
     Stack(Jp2Glymur()),
     Stack(Jp2Imagecodecs()),
+    Stack(Htj2kImagecodecs()),
     Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),

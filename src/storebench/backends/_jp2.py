@@ -21,15 +21,18 @@ from storebench.backends._backend import (
     ArrayWriter,
     BlockCodec,
     ParallelWrites,
+    StoredAs,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
     no_reopening,
+    owned,
     refusal,
 )
-from storebench.backends._single_file import WholeWriter, no_checksum, put_file
-from storebench.grid import Shape
+from storebench.backends._jp2_header import Header, read_header
+from storebench.backends._single_file import WholeWriter, check_region, no_checksum, put_file, reading
+from storebench.grid import Region, Shape
 from storebench.stores import Location
 
 Encoded = TypeVar("Encoded")
@@ -82,6 +85,7 @@ class Jp2Backend(ABC):
     format = "jp2"
     suffix = ".jp2"
     extra = None
+    _codec_kind = "jp2"
 
     def why_unavailable(self) -> str | None:
         """Return None where the library is installed."""
@@ -89,10 +93,13 @@ class Jp2Backend(ABC):
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse what JPEG 2000 or the library cannot hold exactly."""
-        sentence = refusal(self, request, n_axes=range(2, 3), dtypes="uint8 uint16", kinds=("jp2",))
+        sentence = refusal(self, request, n_axes=range(2, 3), dtypes="uint8 uint16", kinds=(self._codec_kind,))
         sentence = sentence or no_checksum(self, request)
         if sentence is None and request.codec.ratio == 1:
             return f"{self.name} cannot promise a ratio of 1: noise grows when it is encoded; use jp2-lossless"
+        layers = request.codec.layer_ratios
+        if sentence is None and list(layers) != sorted(set(layers), reverse=True):
+            return f"{self.name} refines layer by layer: the ratios of {request.codec.name} must get smaller"
         return sentence or self._why_not_tiled(request)
 
     def _why_not_tiled(self, request: WriteRequest) -> str | None:
@@ -147,6 +154,11 @@ class Jp2InMemory(Jp2Backend):
 
     partial_read = False
 
+    @contextmanager
+    def open(self, location: Location) -> Iterator[ArrayReader]:
+        """Read the header; a library that decodes smaller levels brings a reader of its own."""
+        yield _WholeReader(self, location, read_header(location))
+
     @abstractmethod
     def _encode(self, image: NDArray, request: WriteRequest, psnr_db: float | None) -> bytes:
         """Return the image as a JP2 file, reaching about `psnr_db`; None: as the request's codec says, or lossless."""
@@ -167,6 +179,32 @@ class Jp2InMemory(Jp2Backend):
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec as files in memory."""
         return _Jp2Blocks(self, request)
+
+
+class _WholeReader:
+    """Decodes the whole image for every read."""
+
+    def __init__(self, backend: Jp2InMemory, location: Location, header: Header) -> None:
+        self._backend = backend
+        self._location = location
+        self._header = header
+
+    @property
+    def levels(self) -> tuple[Shape, ...]:
+        """The one level."""
+        return (self._header.shape,)
+
+    def read(self, region: Region, level: int = 0) -> NDArray:
+        """Decode the whole image and return a region of it."""
+        check_region(self._location, self.levels, region, level)
+        with self._location.open_file() as file:
+            data = file.read()
+        with reading(self._location, "a JPEG 2000 image", RuntimeError, ValueError):
+            return owned(self._backend._decode(data)[region.slices])
+
+    def stored_as(self) -> StoredAs:
+        """Return what the codestream's header says."""
+        return self._header.stored_as(self._header.shape)
 
 
 class _Jp2Blocks:

@@ -33,6 +33,10 @@ class Header:
         How many times the image can be halved.
     reversible : bool
         The 5-3 wavelet, which is lossless unless bits were cut off; otherwise the 9-7 wavelet.
+    n_layers : int
+        Quality layers.
+    high_throughput : bool
+        Whether blocks are coded as ISO/IEC 15444-15 says (HTJ2K).
     payload_bytes : int
         From the first tile on.
     """
@@ -42,6 +46,8 @@ class Header:
     tile_shape: Shape
     n_wavelet_levels: int
     reversible: bool
+    n_layers: int
+    high_throughput: bool
     payload_bytes: int
 
     @property
@@ -57,18 +63,27 @@ class Header:
         and are listed by the readers that can decode them (`ArrayReader.levels`).
         """
         wavelet = "5-3 reversible" if self.reversible else "9-7 irreversible"
+        layers = f", {self.n_layers} quality layers" if self.n_layers > 1 else ""
         return StoredAs(
             shape=self.shape,
             dtype=self.dtype,
             axes=None,
             layout=Layout(chunk_shape=(*self.tile_shape, *self.shape[2:])),
-            # The file does not tell where bits were cut off: 5-3 may be lossless or lossy, 9-7 is lossy.
-            codec="jp2-*" if self.reversible else "jp2-[pr]*",
+            codec=self._codec_name,
             level_shapes=(self.shape,),
             decode_shape=decode_shape,
             chunk_bytes=self.payload_bytes,
-            note=f"{wavelet} wavelet, {self.n_wavelet_levels} wavelet levels",
+            note=f"{wavelet} wavelet, {self.n_wavelet_levels} wavelet levels{layers}",
         )
+
+    @property
+    def _codec_name(self) -> str:
+        """Return the neutral name. The file does not tell where bits were cut off: 5-3 may be lossy, 9-7 is."""
+        kind = "htj2k" if self.high_throughput else "jp2"
+        if not self.reversible:
+            return f"{kind}-[pr]*"
+        # Of layers the number is kept, not the ratios. [!y]: one layer is no "layers".
+        return f"{kind}-layers{'-*' * self.n_layers}" if self.n_layers > 1 else f"{kind}-??[!y]*"
 
 
 def read_header(location: Location) -> Header:
@@ -120,9 +135,10 @@ def _seek_codestream(file: Any, location: Location) -> int:
 
 
 def _header(siz: bytes, cod: bytes, payload_bytes: int) -> Header:
-    """Take the fields apart as ISO/IEC 15444-1 A.5.1 and A.6.1 order them."""
+    """Take the fields apart as ISO/IEC 15444-1 A.5.1 and A.6.1 order them; bit 6 of the code blocks' style is HTJ2K."""
     _, x1, y1, x0, y0, tile_x, tile_y, _, _, n_components, depth = struct.unpack_from(">H8IHB", siz)
     n_bits = (depth & 0x7F) + 1
+    (n_layers,) = struct.unpack_from(">H", cod, 2)
     shape = (y1 - y0, x1 - x0)
     return Header(
         shape=shape if n_components == 1 else (*shape, n_components),
@@ -130,5 +146,7 @@ def _header(siz: bytes, cod: bytes, payload_bytes: int) -> Header:
         tile_shape=(tile_y, tile_x),
         n_wavelet_levels=cod[5],
         reversible=cod[9] == 1,
+        n_layers=n_layers,
+        high_throughput=bool(cod[8] & 0x40),
         payload_bytes=payload_bytes,
     )

@@ -40,6 +40,8 @@ class Jp2Imageio(Jp2InMemory):
             settings |= {"quality_mode": "dB", "quality_layers": [psnr_db]}
         elif request.codec.ratio is not None:
             settings |= {"quality_mode": "rates", "quality_layers": [request.codec.ratio]}
+        elif request.codec.layer_ratios:
+            settings |= {"quality_mode": "rates", "quality_layers": list(request.codec.layer_ratios)}
         tile = tile_shape(request)
         if tile != request.shape:
             settings |= {"tile_size": tile[::-1], "num_resolutions": wavelet_levels(request.shape, tile) + 1}

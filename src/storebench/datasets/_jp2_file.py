@@ -79,7 +79,7 @@ JP2: Final = FileKind(
     name="jp2",
     label="JPEG 2000",
     magic=(_BOX_SIGNATURE, _CODESTREAM),
-    suffixes=(".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jph"),
+    suffixes=(".jp2", ".j2k", ".jpx", ".jpc", ".j2c", ".jph", ".jhc"),
     describe=_describe,
     read=_read,
 )
