@@ -132,13 +132,22 @@ class Location:
         else:
             self.path.unlink(missing_ok=True)
 
+    def copy_to(self, other: Location) -> None:
+        """Make a copy with files of its own; nothing may be there yet."""
+        if self.path.is_dir():
+            shutil.copytree(self.path, other.path, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(self.path, other.path)
+
     def files(self) -> Iterator[os.DirEntry[str] | Path]:
-        """Yield every file of the image."""
+        """Yield every file of the image; where requests are counted, each folder that is read is a "list"."""
         if not self.path.is_dir():
             yield self.path
             return
         folders = [str(self.path)]
         while folders:
+            if self.log is not None:
+                self.log.add("list", self.path.name, 0)
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):

@@ -97,7 +97,7 @@ def test_what_a_backend_cannot_do_is_a_row_that_says_so(storage: Storage) -> Non
         ({"backend": "zarr-zarrpython"}, UnknownNameError, "zarr3-zarrpython"),
         ({"pattern": "plane-xz"}, UnknownNameError, "plane_xz"),
         ({"operation": "reed"}, UsageError, "no operation 'reed'"),
-        ({"operation": "write", "pattern": "voxel"}, UsageError, "goes with the operation read"),
+        ({"operation": "write", "pattern": "voxel"}, UsageError, "goes with the operations append, overwrite and read"),
         ({"shards": (7, 7, 7)}, UsageError, "multiple of the chunk shape"),
         ({"shards": (10, 10, 10), "chunks": None}, UsageError, "without a chunk shape; give both"),
     ],

@@ -134,7 +134,10 @@ def test_a_tiled_tiff_fetches_the_tiles_touched(storage: Storage, image: Image) 
     assert tile_bytes < voxel.fetched_bytes < tile_bytes + (whole.stored_bytes - whole.chunk_bytes) + 1
 
 
-@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "build_levels"])  # it needs several levels
+_WITH_TESTS_OF_THEIR_OWN = ("append", "overwrite", "build_levels")  # not every format takes them
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in _WITH_TESTS_OF_THEIR_OWN])
 @pytest.mark.parametrize(
     ("backend", "settings"),
     [
@@ -345,7 +348,7 @@ def test_a_missing_library_says_what_installs_it(
         (
             _case("npy-numpy", "write", pattern="voxel"),
             UsageError,
-            "pattern voxel goes with the operation read, not with write",
+            "pattern voxel goes with the operations append, overwrite and read, not with write",
         ),
         (_case("npy-numpy", pattern="viewport@1"), UsageError, "has no level 1"),
         (
@@ -353,7 +356,11 @@ def test_a_missing_library_says_what_installs_it(
             UsageError,
             "cache cold goes with the operations read and open, not",
         ),
-        (_case("npy-numpy", durability="durable"), UsageError, "durability durable goes with the operation write, not"),
+        (
+            _case("npy-numpy", durability="durable"),
+            UsageError,
+            "durability durable goes with the operations append, overwrite and write, not",
+        ),
         (_case("npy-numpy", cache="cool"), UsageError, "Did you mean cold"),
         (_case("npy-numpy", "write", durability="durabel"), UsageError, "Did you mean durable"),
         (_case("npy-numpyy"), UsageError, "Did you mean npy-numpy"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -10,9 +10,11 @@ from storebench.errors import UsageError, unknown_name
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
 from storebench.measurement.images import Image
 from storebench.measurement.level_building import BuildLevelsWorkload
+from storebench.measurement.objects import DeleteWorkload, ListWorkload
+from storebench.measurement.streams import AppendWorkload, OverwriteWorkload
 from storebench.measurement.workload import OpenWorkload, ReadWorkload, Workload
 from storebench.measurement.writes import WriteWorkload
-from storebench.records import CACHE_STATES, DURABILITIES, Case, Operation
+from storebench.records import CACHE_STATES, DURABILITIES, PATTERNED, WRITING, Case, Operation
 from storebench.storage import Storage
 
 _WORKLOADS: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
@@ -22,6 +24,10 @@ _WORKLOADS: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
         "encode": EncodeWorkload,
         "decode": DecodeWorkload,
         "open": OpenWorkload,
+        "append": AppendWorkload,
+        "overwrite": OverwriteWorkload,
+        "list": ListWorkload,
+        "delete": DeleteWorkload,
         "build_levels": BuildLevelsWorkload,
     }
 )
@@ -39,14 +45,20 @@ def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
     """
     if case.operation not in _WORKLOADS:
         raise UsageError(f"there is no operation {case.operation!r}; operations are {', '.join(_WORKLOADS)}")
-    if case.operation != "read" and case.pattern != "whole":
-        raise UsageError(f"pattern {case.pattern} goes with the operation read, not with {case.operation}")
+    if case.operation not in PATTERNED and case.pattern != "whole":
+        raise UsageError(f"pattern {case.pattern} goes with {_named(PATTERNED)}, not with {case.operation}")
     if case.cache not in CACHE_STATES:
         raise unknown_name("state of the cache", case.cache, CACHE_STATES)
     if case.durability not in DURABILITIES:
         raise unknown_name("durability", case.durability, DURABILITIES)
     if case.cache != "warm" and case.operation not in ("read", "open"):
         raise UsageError(f"cache {case.cache} goes with the operations read and open, not with {case.operation}")
-    if case.durability != "returned" and case.operation != "write":
-        raise UsageError(f"durability {case.durability} goes with the operation write, not with {case.operation}")
+    if case.durability != "returned" and case.operation not in WRITING:
+        raise UsageError(f"durability {case.durability} goes with {_named(WRITING)}, not with {case.operation}")
     return _WORKLOADS[case.operation](case, image, storage)
+
+
+def _named(names: Iterable[str]) -> str:
+    """Write operations as in "the operations append, overwrite and read"."""
+    *first, last = sorted(names)
+    return f"the operations {', '.join(first)} and {last}"

@@ -1,4 +1,4 @@
-"""Workloads that change what is stored: each call has a target of its own in a scratch folder, which goes with it.
+"""Workloads that write to a target of their own: each call has one in a scratch folder, which goes with it.
 
 A durable call ends with the file system told to put everything on the device; after any other call that is done outside
 the clock, so that nothing of one call is left for the device to do in the next.
@@ -7,9 +7,13 @@ the clock, so that nothing of one call is left for the device to do in the next.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from numpy.typing import NDArray
+
+from storebench.backends import ArrayWriter
 from storebench.errors import UnsupportedError, VerificationError
 from storebench.grid import Region
 from storebench.levels import build_levels
@@ -22,7 +26,7 @@ from storebench.stores import Location
 
 
 class TargetWorkload(Workload):
-    """What is done to a target: nothing is there yet, or a copy of the stored image is."""
+    """What is done to a target, which is made anew for each call."""
 
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
         super().__init__(case, image, storage)
@@ -32,31 +36,36 @@ class TargetWorkload(Workload):
 
     @contextmanager
     def fresh(self) -> Iterator[Location]:
-        """Give a target as a call finds it: a place where nothing is, which is removed afterwards."""
+        """Give a target as a call finds it; it is removed afterwards."""
         with self.storage.scratch() as folder:
-            yield Location(folder / f"image{self.backend.suffix}")
+            location = Location(folder / f"image{self.backend.suffix}")
+            self._fill(location)
+            yield location
+
+    def _fill(self, location: Location) -> None:
+        """Put there what a call finds: nothing."""
 
     def prepare(self) -> None:
         """Make a target, and leave nothing of earlier writes for the device to do."""
         self._tidy = contextlib.ExitStack()
         self._target = self._tidy.enter_context(self.fresh())
         self._returned = False
-        self._sync()
+        self._sync(self._target)
 
     def _call(self) -> None:
         self.perform(self._target)
         self._returned = True
         if self._durable:
-            self._add_sync()
+            self._add_sync(self._target)
 
-    def _add_sync(self) -> None:
+    def _add_sync(self, location: Location) -> None:
         """Have everything put on the device, as a part of the call."""
-        self._sync_s = (self._sync_s or 0.0) + (self._sync() or 0.0)
+        self._sync_s = (self._sync_s or 0.0) + (self._sync(location) or 0.0)
 
-    def _sync(self) -> float | None:
+    def _sync(self, location: Location) -> float | None:
         """Have everything put on the device, and return the seconds; None where a system cannot be told and nobody asked."""
         try:
-            return sync_file_system(self._target.path.parent)
+            return sync_file_system(location.path.parent)
         except UnsupportedError:
             if self._durable:
                 raise
@@ -66,7 +75,7 @@ class TargetWorkload(Workload):
         """Sync what a call has left dirty, and remove the target."""
         try:
             if self._returned and self._sync_s is None:
-                self._sync_s = self._sync()
+                self._sync_s = self._sync(self._target)
         finally:
             self._tidy.close()
         return super().conclude()
@@ -99,3 +108,23 @@ class WriteWorkload(TargetWorkload):
     def check(self) -> None:
         """Compare the number of files with the verified store's."""
         self._check_files()
+
+
+class PartsWorkload(TargetWorkload):
+    """What writes an image or a region part after part, each in order and handed over before the next one begins.
+
+    A part's seconds hold its flush, after which it would outlive this process; of a durable case also the sync, after which
+    it would outlive the power.
+    """
+
+    def write_parts(self, writer: ArrayWriter, parts: Sequence[tuple[Region, NDArray]], location: Location) -> None:
+        """Write every part; `location` is where they go."""
+        before = self._opened_at = time.perf_counter()
+        for region, values in parts:
+            writer.write(region, values)
+            writer.flush()
+            if self._durable:
+                self._add_sync(location)
+            now = time.perf_counter()
+            self._frame_s.append(now - before)
+            before = now

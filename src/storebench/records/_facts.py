@@ -22,6 +22,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 PATTERNED: Final[frozenset[Operation]] = frozenset({"read", "append", "overwrite"})
 """Operations that an access pattern belongs to; the others concern the whole image."""
 
+WRITING: Final[frozenset[Operation]] = frozenset({"write", "append", "overwrite"})
+"""Operations that a durability belongs to: they end when the library's call returns, or when the device has everything."""
+
 Status = Literal["ok", "skipped", "failed", "timeout"]
 
 CACHE_STATES: Final = ("warm", "cold", "cold-dropped")
