@@ -16,8 +16,11 @@ from storebench.measurement.workload import Workload
 from storebench.records import Operation
 
 
-def _count_codec(workload: Workload) -> Counts:
-    """Count what asks for no store. One call first, so that the next ones are like all others."""
+def _count_threads(workload: Workload) -> Counts:
+    """Count threads alone: of what asks for no store, or for one of which no geometry is known.
+
+    One call first, so that the next ones are like all others.
+    """
     call(workload)
     return Counts(threads_ran=count_threads(workload))
 
@@ -27,8 +30,9 @@ _COUNTERS: Final[Mapping[Operation, Callable[[Workload], Counts]]] = MappingProx
         "read": count_reading,
         "open": count_reading,
         "write": count_creation,
-        "encode": _count_codec,
-        "decode": _count_codec,
+        "encode": _count_threads,
+        "decode": _count_threads,
+        "build_levels": _count_threads,
     }
 )
 """What counts an operation, in a fresh process. Where a call takes long it counts memory too; else another process does."""

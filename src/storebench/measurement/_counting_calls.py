@@ -60,6 +60,10 @@ class Counts:
     peak_memory_bytes: int | None = None
     threads_ran: int | None = None
     codec_bytes_per_s: float | None = None
+    frame_requests: tuple[int, ...] | None = None
+    frame_bytes: tuple[int, ...] | None = None
+    predicted_frame_requests: tuple[int, ...] | None = None
+    predicted_frame_bytes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

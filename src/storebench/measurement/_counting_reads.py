@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from storebench.access import Request
 from storebench.measurement import _counting_calls as calls
 from storebench.measurement import _counting_checks as checks
 from storebench.measurement._counting_calls import CountedCall, Counts
+from storebench.measurement._counting_frames import count_frames
 from storebench.measurement.prediction import Prediction, predict_read
 from storebench.measurement.workload import Workload
 
 
 def count_reading(workload: Workload) -> Counts:
-    """Count a read or an open; a fast one in eight calls or more, a slow one in two, a very slow one in one."""
+    """Count a read or an open; a fast one in eight calls or more, a slow one in two, a very slow one in one.
+
+    The views of a trace take one call more; of a very slow one they are not counted.
+    """
     reads: tuple[Request, ...] = getattr(workload, "requests", ())
     if reads:
         calls.touch_elsewhere(workload, reads[0].level, reads[0].region)
     first = calls.first_call(workload, workload.store.location)
     predicted = predict_read(workload.backend.name, workload.store.location, reads)
     count = _count_fast if first.wall_s <= calls.SLOW_S else _count_slow
-    return count(workload, reads, first, predicted)
+    counts = count(workload, reads, first, predicted)
+    if first.wall_s > calls.VERY_SLOW_S:
+        return counts
+    return replace(counts, **asdict(count_frames(workload, reads)))
 
 
 def _count_fast(

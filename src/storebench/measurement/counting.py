@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import storebench
 from storebench.measurement._counters import count
@@ -49,7 +49,7 @@ def counts_of(case: Case, image: Image, storage: Storage) -> Counts:
     key = content_key({"case": to_json(case), "image": image.key, "code": _code_hash(), **stack})
     folder = storage.entry("counts", key)
     if folder is not None:
-        return Counts(**json.loads((folder / _FACTS).read_text()))
+        return _from_json(json.loads((folder / _FACTS).read_text()))
     question = {
         "storage": str(storage.root),
         "limit_bytes": storage.limit_bytes,
@@ -62,7 +62,12 @@ def counts_of(case: Case, image: Image, storage: Storage) -> Counts:
         counted["peak_memory_bytes"] = ask({**question, "do": "memory"})
     with storage.making("counts", key) as new:
         (new / _FACTS).write_text(json.dumps(counted, indent=1))
-    return Counts(**counted)
+    return _from_json(counted)
+
+
+def _from_json(told: dict[str, Any]) -> Counts:
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
+    return Counts(**fields)
 
 
 @functools.cache
