@@ -33,6 +33,9 @@ from storebench.backends.npy import NpyNumpy
 from storebench.backends.omezarr import OmeZarrZarrPython
 from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
+from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
+from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
+from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
@@ -75,6 +78,11 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Zarr3ZarrPython(),
     OmeZarrZarrPython("0.4"),
     OmeZarrZarrPython("0.5"),
+    Zarr2Tensorstore(),
+    Zarr3Tensorstore(),
+    OmeZarrTensorstore("0.4"),
+    OmeZarrTensorstore("0.5"),
+    PrecomputedTensorstore(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -335,6 +336,9 @@ def refusal(  # noqa: PLR0911 (one line per reason)
         return f"{name} has no codec {request.codec.name}; it has {', '.join(sorted(kinds))}"
     if request.level_factors and not levels:
         return f"{name} holds one resolution level; use omezarr-0.5-zarrpython or omezarr-0.4-zarrpython for several"
+    for fine, coarse in itertools.pairwise(((1,) * ndim, *request.level_factors)):
+        if fine == coarse or any(a > b for a, b in zip(fine, coarse, strict=True)):
+            return f"{name} orders levels from fine to coarse; level factors {coarse} do not follow {fine}"
     layout = request.layout
     if layout is not None and layout.shard_shape is not None and not shards:
         return f"{name} has no shards; leave them out or use zarr3-zarrpython or omezarr-0.5-zarrpython"

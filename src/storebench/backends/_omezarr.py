@@ -20,7 +20,7 @@ _IN_PLACE: Final = frozenset({"nearest"})
 
 
 def why_not(name: str, plain: str, request: WriteRequest) -> str | None:
-    """Return the sentence for axes and levels that OME-Zarr does not hold, or None.
+    """Return the sentence for axes that OME-Zarr does not hold, or None.
 
     Parameters
     ----------
@@ -34,10 +34,6 @@ def why_not(name: str, plain: str, request: WriteRequest) -> str | None:
             f"{name} holds the axes t, c, z, y, x in this order, at least two of z, y, x; "
             f"these are {request.axes!r}: name them so, or use {plain}"
         )
-    ones = (1,) * len(request.shape)
-    for fine, coarse in itertools.pairwise((ones, *request.level_factors)):
-        if fine == coarse or any(a > b for a, b in zip(fine, coarse, strict=True)):
-            return f"{name} orders levels from fine to coarse; level factors {coarse} do not follow {fine}"
     return None
 
 

@@ -151,7 +151,7 @@ def _part(name: str, config: Mapping[str, Any], itemsize: int, remarks: list[str
         if config["level"] == 0:
             remarks.append("zstd level 0 on disk, which is its default and equal to 3")
         return f"zstd-{config['level'] or 3}"
-    if name == "blosc" and config.get("blocksize", 0) == 0 and config["typesize"] == itemsize:
+    if name == "blosc" and config.get("blocksize", 0) == 0 and config.get("typesize", itemsize) == itemsize:
         return f"blosc-{config['cname']}-{config['clevel']}-{config['shuffle']}"
     if name == "crc32c" and config.get("location", "end") == "end":
         return "crc32c"

@@ -1,0 +1,228 @@
+"""Neuroglancer precomputed by tensorstore: raw chunks, in files of their own or in shards; levels are its scales.
+
+The format holds x, y, z and a channel; here one channel, seen as z, y, x. Chunks at the edge are cut, not padded. Without
+a layout tensorstore chooses chunks of about 2**20 voxels, alike on each axis, and no shards. In shards a chunk may be in
+gzip's frames, which tensorstore makes at level 9; one chunk alone has no codec but its encoding ("raw" here).
+A shard is made as tensorstore itself makes one: a single minishard, its chunks in Morton order.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest, refusal
+from storebench.backends._precomputed import shard_grids
+from storebench.backends._tensorstore import (
+    Tensorstore,
+    create_array,
+    damaged_metadata,
+    folder_store,
+    open_array,
+)
+from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
+from storebench.errors import DataError, UsageError
+from storebench.grid import Layout, Shape, grid_shape
+from storebench.stores import Location
+
+INFO: Final = "info"
+_WHAT: Final = "precomputed image"
+_DTYPES: Final = "uint8 int8 uint16 int16 uint32 int32 uint64 float32"
+_GZIP_LEVEL: Final = 9
+
+
+class PrecomputedTensorstore(Tensorstore):
+    """Volumes of one channel, with any number of levels."""
+
+    name = "precomputed-tensorstore"
+    format = "precomputed"
+    suffix = ".precomputed"
+
+    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
+        """Return None where exactly this can be stored, else the sentence."""
+        if request.axes != "zyx":
+            return (
+                f"{self.name} holds the axes zyx, these are {request.axes!r}; "
+                "give a plane a z axis of 1 voxel, or use omezarr-0.5-tensorstore"
+            )
+        sentence = refusal(
+            self, request, n_axes=range(3, 4), dtypes=_DTYPES, kinds=("none", "gzip"), levels=True, shards=True
+        )
+        return sentence or self._why_no_codec(request) or self._why_no_shards(request)
+
+    def _why_no_codec(self, request: WriteRequest) -> str | None:
+        codec, layout = request.codec, request.layout
+        if codec.crc32c:
+            return f"{self.name} has no checksum; leave it out, or use zarr3-tensorstore"
+        if codec.kind == "gzip" and (codec.level != _GZIP_LEVEL or layout is None or layout.shard_shape is None):
+            return f"{self.name} has gzip inside of shards only, and at level {_GZIP_LEVEL} only; give a shard shape and gzip-9"
+        return None
+
+    def _why_no_shards(self, request: WriteRequest) -> str | None:
+        layout = request.layout
+        if layout is None or layout.shard_shape is None:
+            return None
+        possible = shard_grids(grid_shape(request.shape, layout.chunk_shape))
+        if grid_shape(layout.shard_shape, layout.chunk_shape) in possible:
+            return None
+        shapes = [",".join(map(str, _times(n, layout.chunk_shape))) for n in possible]
+        return (
+            f"{self.name} has no shards of {','.join(map(str, layout.shard_shape))} here: chunks lie on a Morton curve, "
+            f"so choose one of {' | '.join(shapes)}"
+        )
+
+    @contextmanager
+    def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
+        """Begin a new image with all of its levels; each of them writes the info file anew."""
+        factors = ((1,) * len(request.shape), *request.level_factors)
+        arrays = [
+            create_array(_new_scale(location, request, shape, scale), location)
+            for shape, scale in zip(request.level_shapes, factors, strict=True)
+        ]
+        yield ArraysWriter(location, [_as_zyx(array) for array in arrays])
+
+    @contextmanager
+    def open(self, location: Location) -> Iterator[ArrayReader]:
+        """Open a stored image."""
+        reader = PrecomputedReader(location)
+        reader.array(0)
+        yield reader
+
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[ArrayWriter]:
+        """Open all levels of a stored image for writing into them."""
+        reader = PrecomputedReader(location)
+        yield ArraysWriter(location, [reader.array(level) for level in range(len(reader.levels))])
+
+
+def _spec(location: Location) -> dict[str, Any]:
+    return {
+        "driver": "neuroglancer_precomputed",
+        "kvstore": folder_store(location.path),
+        "store_data_equal_to_fill_value": True,
+    }
+
+
+def _new_scale(location: Location, request: WriteRequest, shape: Shape, factors: Shape) -> dict[str, Any]:
+    """Return what tensorstore needs to create one scale: sizes in the format's order, x first."""
+    scale: dict[str, Any] = {"size": list(shape[::-1]), "resolution": list(factors[::-1]), "encoding": "raw"}
+    layout = request.layout
+    if layout is not None:
+        scale["chunk_size"] = list(layout.chunk_shape[::-1])
+        if layout.shard_shape is not None:
+            scale["sharding"] = _sharding(grid_shape(shape, layout.chunk_shape), layout, request.codec.kind)
+    volume = {"type": "image", "data_type": request.dtype.name, "num_channels": 1}
+    return _spec(location) | {"multiscale_metadata": volume, "scale_metadata": scale}
+
+
+def _sharding(grid: Shape, layout: Layout, codec: str) -> dict[str, Any]:
+    """Return how chunks come into shards; a small level has the largest shard that the asked one covers."""
+    most = grid_shape(layout.object_shape, layout.chunk_shape)
+    possible = shard_grids(grid)
+    n_bits = max(n for n, shape in enumerate(possible) if all(a <= b for a, b in zip(shape, most, strict=True)))
+    encoding = "gzip" if codec == "gzip" else "raw"
+    return {
+        "@type": "neuroglancer_uint64_sharded_v1",
+        "hash": "identity",
+        "preshift_bits": n_bits,
+        "minishard_bits": 0,
+        "shard_bits": len(possible) - 1 - n_bits,
+        "data_encoding": encoding,
+        "minishard_index_encoding": encoding,
+    }
+
+
+def _as_zyx(array: Any) -> Any:
+    """Return the only channel with the image's order of axes."""
+    return array[..., 0].T
+
+
+def _times(n: Shape, chunk_shape: Shape) -> Shape:
+    return tuple(a * b for a, b in zip(n, chunk_shape, strict=True))
+
+
+class PrecomputedReader(ArraysReader):
+    """Reads the scales of a volume."""
+
+    @property
+    def _info_file(self) -> Path:
+        return self._location.path / INFO
+
+    def open_level(self, level: int) -> Any:
+        """Open one scale; tensorstore reads the info file for each."""
+        try:
+            array = open_array(
+                _spec(self._location) | {"scale_index": level}, self._location, self._info_file, what=_WHAT
+            )
+        except DataError:
+            n_levels = len(self.levels) if self._info_file.is_file() else 0
+            if n_levels and level >= n_levels:
+                raise UsageError(f"{self._location.path} has levels 0 to {n_levels - 1}, not {level}") from None
+            raise
+        if array.shape[-1] != 1:
+            raise DataError(f"{self._location.path} has {array.shape[-1]} channels; storebench reads volumes of one")
+        return _as_zyx(array)
+
+    @property
+    def levels(self) -> tuple[Shape, ...]:
+        """Shape of each level, 0 = full."""
+        return tuple(tuple(scale["size"][::-1]) for scale in self._info()["scales"])
+
+    def _info(self) -> Mapping[str, Any]:
+        try:
+            info: Mapping[str, Any] = json.loads(self._info_file.read_bytes())
+            reduce(operator.add, (scale["size"] for scale in info["scales"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise damaged_metadata(self._info_file, error) from error
+        return info
+
+    def stored_as(self) -> StoredAs:
+        """Return layout, codec and levels as found in the info file, after a look at every object's size."""
+        array, scales = self.array(0), self._info()["scales"]
+        chunk = tuple(scales[0]["chunk_sizes"][0][::-1])
+        shape: Shape = tuple(array.shape)
+        codec, note = _codec_of(scales[0])
+        sizes = [file.stat().st_size for file in self._location.files() if file.name != INFO]
+        if 0 in sizes:
+            raise DataError(
+                f"{self._location.path} has an empty chunk file; restore it from a copy or write the image anew"
+            )
+        shard, unlike = _shard_of(scales[0], grid_shape(shape, chunk))
+        return StoredAs(
+            shape=shape,
+            dtype=np.dtype(array.dtype.numpy_dtype),
+            axes="zyx",
+            layout=Layout(chunk_shape=chunk, shard_shape=shard and _times(shard, chunk)),
+            codec=codec,
+            level_shapes=self.levels,
+            decode_shape=chunk,
+            chunk_bytes=sum(sizes),
+            note="; ".join(filter(None, (note, unlike))),
+        )
+
+
+def _codec_of(scale: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the neutral codec name and a remark; the level of gzip is not in the file."""
+    if scale["encoding"] != "raw":
+        return "?", f"encoding on disk: {scale['encoding']}"
+    gzip = (scale.get("sharding") or {}).get("data_encoding") == "gzip"
+    return ("gzip-*" if gzip else "none"), ""
+
+
+def _shard_of(scale: Mapping[str, Any], grid: Shape) -> tuple[Shape | None, str]:
+    """Return the shard in chunks, None where there are none, and a remark where shards are no boxes."""
+    sharding = scale.get("sharding")
+    if sharding is None:
+        return None, ""
+    possible = shard_grids(grid)
+    n_bits = sharding["preshift_bits"] + sharding["minishard_bits"]
+    if sharding["hash"] != "identity":
+        return None, f"chunks are spread over shards by {sharding['hash']}"
+    return possible[min(n_bits, len(possible) - 1)], ""
