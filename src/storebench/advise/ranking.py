@@ -18,6 +18,7 @@ from storebench.results.intervals import Interval
 
 NEAR: Final = 1.05
 """Settings up to so many times the first one's score are near."""
+_MOST_NAMED: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,9 @@ class Answer:
             worse = "The other setting is" if rest == 1 else f"Each of {rest} other settings is"
             return f"{worse} shown to be worse; {near}."
         others = "1 other is" if n == 1 else f"{n} others are"
-        return f"{others} not shown to be worse: {listed((r.candidate.label for r in self.equals), most=2)}; {near}."
+        # more than two would take more lines than the answer itself; the ranking marks them
+        named = f": {listed(r.candidate.label for r in self.equals)}" if n <= _MOST_NAMED else ""
+        return f"{others} not shown to be worse{named}; {near}."
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values: null where nothing was measured."""
