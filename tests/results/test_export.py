@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +13,7 @@ import pytest
 
 from storebench.errors import MissingDependencyError, StorageError, UnknownNameError, UsageError
 from storebench.records import SCHEMA_VERSION, Case, Row, Sample
+from storebench.report.section import csv_text
 from storebench.results import export as export_module
 from storebench.results.export import export
 from storebench.results.frame import COLUMNS, load_results, tidy_frame, tidy_row
@@ -53,6 +57,19 @@ def test_csv_reads_back(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert (back["shape"][0], back["samples_s"][0], back["median_s"][0]) == ("8x8", "0.1 0.2 0.3", 0.2)
     assert back["samples_process"][0] == "0 0 0"
     assert back["median_s"].isna()[1]
+
+
+@pytest.mark.parametrize("name", ['=HYPERLINK("http://x","y")', "+1+1", "-2-3", "@SUM(1)"])
+def test_a_name_is_no_formula_in_any_csv(name: str, frame: pd.DataFrame) -> None:
+    lost = {"name": name, "change_s": -0.25, "change": "-1.5e-3", "unit": "a-b"}
+    of_a_figure = csv_text([lost])
+    table = export(frame.assign(dataset=name, noise="a-b"), "csv") or ""
+    for text in (of_a_figure, table):
+        cells = [cell for line in csv.reader(io.StringIO(text)) for cell in line]
+        assert f"'{name}" in cells
+        assert "a-b" in cells
+        assert not [cell for cell in cells if cell[:1] in set("=+-@") and not re.fullmatch(r"-[\d.e-]+", cell)]
+    assert list(csv.reader(io.StringIO(of_a_figure)))[1][1:3] == ["-0.25", "-1.5e-3"]
 
 
 def test_markdown_is_one_line_a_row_with_escaped_pipes(frame: pd.DataFrame) -> None:

@@ -20,6 +20,7 @@ from storebench.report.press import Press, figure_svg
 from storebench.report.style import inline_svg
 from storebench.report.tables import Table
 from storebench.report.views import Record, View
+from storebench.results.spreadsheet import as_text_cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +161,9 @@ class Studio:
 
 
 def csv_text(data: Sequence[Mapping[str, Any]]) -> str:
-    """Return records as CSV: a header, numbers as Python writes them, nothing where nothing was measured."""
+    """Return records as CSV: a header, numbers as Python writes them, nothing where nothing was measured, no formulas."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(data[0]) if data else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(data)
+    writer.writerows({name: as_text_cell(value) for name, value in row.items()} for row in data)
     return stream.getvalue()

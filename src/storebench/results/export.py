@@ -16,6 +16,7 @@ from storebench.errors import MissingDependencyError, StorageError, UsageError, 
 from storebench.records import SCHEMA_VERSION
 from storebench.results.columns import TUPLES
 from storebench.results.files import write_atomically
+from storebench.results.spreadsheet import as_text_cell
 from storebench.units import bytes_text, ratio_text, seconds_text, shape_text, throughput_text
 
 FORMATS: Final = ("csv", "parquet", "json", "markdown")
@@ -58,7 +59,8 @@ def export(frame: pd.DataFrame, kind: str, target: Path | None = None) -> str | 
     frame : pandas.DataFrame
         As `load_results` gives it.
     kind : str
-        "csv": shapes as 64x64x64, samples separated by blanks, missing values empty. "parquet": shapes and samples as
+        "csv": shapes as 64x64x64, samples separated by blanks, missing values empty, an apostrophe before text that a
+        spreadsheet would take for a formula. "parquet": shapes and samples as
         lists. "json": an object with `schema_version` and `rows`, missing values null. "markdown": the columns of
         `MARKDOWN_COLUMNS`, with units.
     target : Path, optional
@@ -116,6 +118,8 @@ def _csv(frame: pd.DataFrame) -> str:
     for name in (name for name in TUPLES if name in flat):
         write = shape_text if not name.startswith("samples_") else lambda samples: " ".join(map(repr, samples))
         flat[name] = pd.Series([None if v is None else write(v) for v in flat[name]], dtype="str", index=flat.index)
+    for column in flat.select_dtypes(["object", "str"]):
+        flat[column] = flat[column].map(as_text_cell)
     return flat.to_csv(index=False, lineterminator="\n")
 
 
