@@ -97,6 +97,11 @@ def ratio_text(ratio: float | None) -> str:
     return MISSING if ratio is None or is_missing(ratio) else _significant(ratio)
 
 
+def exponent_text(exponent: float | None) -> str:
+    """Write the exponent of a law of growth with two decimals, as in "0.97"; None and NaN mean "not measured"."""
+    return MISSING if exponent is None or is_missing(exponent) else f"{round(exponent, 2) + 0.0:.2f}"  # -0.00 is 0.00
+
+
 def decibels_text(db: float | None) -> str:
     """Write a signal-to-noise ratio, as in "65.8 dB"; None and NaN mean "not measured"."""
     return MISSING if db is None or is_missing(db) else f"{_significant(db)} dB"

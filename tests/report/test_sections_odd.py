@@ -14,10 +14,10 @@ import pytest
 from storebench.report.sections import (
     cold_warm,
     durable,
+    growth,
     levels,
     limits,
     memory,
-    scaling_size,
     scaling_threads,
 )
 from storebench.results.frame import tidy_frame
@@ -27,8 +27,8 @@ from ._picked import Make, row, sections, table
 
 _MAKERS = {
     made.__name__.rpartition(".")[2]: made.make
-    for made in (levels, cold_warm, durable, limits, scaling_size, scaling_threads, memory)
-}
+    for made in (levels, cold_warm, durable, limits, scaling_threads, memory)
+} | {"growth_size": growth.by_size, "growth_objects": growth.by_objects}
 on_each_section = pytest.mark.parametrize("make", _MAKERS.values(), ids=_MAKERS)
 _CACHES = ("warm", "cold")
 
@@ -50,6 +50,7 @@ def _everything(n_settings: int) -> list[dict[str, Any]]:
         rows += [row(0.01 / k, threads=k, parallelism=k, **store) for k in (1, 2)]
         rows.append(row(0.02, operation="write", durability="durable", returned_s=0.01, durable_s=0.02, **store))
         rows.append(row(0.002 * size, shape=(size,) * 3, pattern="plane_xz", **store | {"codec": f"gzip-{n // 3}"}))
+        rows.append(row(0.04, chunk_shape=(16, 16, 16), **store))
         plane = {"shape": (512, 512), "axes": "yx", "chunk_shape": (128, 128)}
         rows += [row(0.01 / 4**k, pattern=f"viewport@{k}", n_levels=3, **plane, **store) for k in range(3)]
     return rows

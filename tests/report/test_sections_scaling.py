@@ -1,4 +1,4 @@
-"""Scaling: with the size of the image, and with threads."""
+"""Scaling with threads."""
 
 from __future__ import annotations
 
@@ -7,55 +7,10 @@ from typing import Any
 
 import pytest
 
-from storebench.report.sections import scaling_size, scaling_threads
+from storebench.report.sections import scaling_threads
 from storebench.results.intervals import median_ratio_interval
 
 from ._picked import csv_of, points_of, row, sections, table
-
-
-def _sizes(exponent: float, edges: tuple[int, ...] = (64, 128, 256), **columns: Any) -> list[dict[str, Any]]:
-    return [row(1e-3 * (edge / 64) ** (3 * exponent), shape=(edge,) * 3, **columns) for edge in edges]
-
-
-@pytest.mark.parametrize(
-    ("exponent", "finding"),
-    [
-        (
-            0.7,
-            "Time grows less than in proportion to the bytes (zarr3-zarrpython 64x64x64 zstd-3, read whole: exponent 0.700)",
-        ),
-        (1.0, "Time is not shown to grow other than in proportion to the bytes"),
-        (1.3, "Time grows more than in proportion to the bytes"),
-    ],
-)
-def test_the_exponent_is_the_datas(exponent: float, finding: str, tmp_path: Path) -> None:
-    (section,) = sections(scaling_size.make, table(_sizes(exponent)), tmp_path)
-    data = csv_of(section, tmp_path)
-    assert data["exponent"].tolist() == pytest.approx([exponent] * 3, abs=0.01)
-    assert data["asked_bytes"].tolist() == [2 * 64**3, 2 * 128**3, 2 * 256**3]
-    assert section.finding.startswith(finding)
-    assert len(points_of(section)) == 3
-
-
-def test_cases_that_differ_are_counted(tmp_path: Path) -> None:
-    rows = _sizes(0.7) + _sizes(1.3, operation="write") + _sizes(1.0, codec="none")
-    (section,) = sections(scaling_size.make, table(rows), tmp_path)
-    assert section.finding.startswith(
-        "Of 3 cases, time grows less than in proportion in 1 and more than in proportion in 1 to the bytes; in 1 it may be"
-    )
-
-
-def test_two_sizes_have_no_law(tmp_path: Path) -> None:
-    (section,) = sections(scaling_size.make, table(_sizes(1.0, (64, 128))), tmp_path)
-    assert section.finding == (
-        "8.00x the bytes takes 8.00x the time (zarr3-zarrpython 64x64x64 zstd-3, read whole); a law of growth needs three sizes"
-    )
-    assert csv_of(section, tmp_path)["exponent"].isna().all()
-
-
-def test_a_plane_and_a_volume_of_one_name_are_two_images(tmp_path: Path) -> None:
-    rows = [row(1e-3, chunk_shape=None), row(1e-3, chunk_shape=None, shape=(512, 512), axes="yx")]
-    assert sections(scaling_size.make, table(rows), tmp_path) == []
 
 
 def _budgets(many_s: float, threads: int = 2, **columns: Any) -> list[dict[str, Any]]:
