@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -475,7 +476,8 @@ class _WritesOn(NpyNumpy):
         def more() -> None:
             for _ in range(10):
                 time.sleep(0.02)
-                with location.path.open("ab") as file:
+                with suppress(FileNotFoundError), location.path.open("r+b") as file:  # it is removed when it was caught
+                    file.seek(0, os.SEEK_END)
                     file.write(b"x")
 
         self.thread = threading.Thread(target=more)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from storebench.measurement._codec_speed import codec_bytes_per_s
 from storebench.measurement._counting_calls import Counts, count_threads
+from storebench.measurement._counting_changes import count_change, count_objects
 from storebench.measurement._counting_creations import count_creation
 from storebench.measurement._counting_reads import count_reading
 from storebench.measurement.memory import call, peak_memory
@@ -25,7 +26,7 @@ def _count_threads(workload: Workload) -> Counts:
     return Counts(threads_ran=count_threads(workload))
 
 
-_COUNTERS: Final[Mapping[Operation, Callable[[Workload], Counts]]] = MappingProxyType(
+_COUNTERS: Final[Mapping[Operation, Callable[[Any], Counts]]] = MappingProxyType(
     {
         "read": count_reading,
         "open": count_reading,
@@ -33,9 +34,13 @@ _COUNTERS: Final[Mapping[Operation, Callable[[Workload], Counts]]] = MappingProx
         "encode": _count_threads,
         "decode": _count_threads,
         "build_levels": _count_threads,
+        "append": count_change,
+        "overwrite": count_change,
+        "list": count_objects,
+        "delete": count_objects,
     }
 )
-"""What counts an operation, in a fresh process. Where a call takes long it counts memory too; else another process does."""
+"""What counts the workload of an operation, in a fresh process. A slow call is counted with its memory."""
 
 
 def count(workload: Workload) -> Counts:

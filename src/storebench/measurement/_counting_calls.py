@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,6 +23,7 @@ from storebench.measurement.counters import Counted, Probe
 from storebench.measurement.memory import peak_growth
 from storebench.measurement.prediction import Prediction
 from storebench.measurement.workload import Workload
+from storebench.measurement.writes import TargetWorkload
 from storebench.stores import READ_KINDS, Location, RequestLog, RequestTally
 
 SLOW_S: Final = 1.0
@@ -94,11 +95,6 @@ class CountedCall:
         return ThreadUse(None, self.cpu_s, self.wall_s, self.cpu_s)
 
 
-def is_write(workload: Workload) -> bool:
-    """Tell whether each call needs an empty place of its own."""
-    return workload.case.operation == "write"
-
-
 def touch_elsewhere(workload: Workload, level: int, but_not: Region) -> None:
     """Let the library load what it loads once, by reading one voxel of a level that is not what will be counted."""
     with workload.backend.open(workload.store.location) as reader:
@@ -112,7 +108,7 @@ def touch_elsewhere(workload: Workload, level: int, but_not: Region) -> None:
 def first_call(workload: Workload, location: Location) -> CountedCall:
     """Make one call on a counted place, with everything measured that does not disturb what is counted."""
     log, probe = RequestTally(), Probe()
-    if not is_write(workload):
+    if not isinstance(workload, TargetWorkload):
         workload.prepare()
     with peak_growth() as growth:
         probe.start()
@@ -126,7 +122,7 @@ def first_call(workload: Workload, location: Location) -> CountedCall:
 def logged(workload: Workload, location: Location) -> tuple[RequestLog, Counted]:
     """Make one call on a counted place; what was read is thrown away."""
     log, probe = RequestLog(), Probe()
-    if not is_write(workload):
+    if not isinstance(workload, TargetWorkload):
         workload.prepare()
     probe.start()
     workload.perform(location.counted(log))
@@ -157,7 +153,7 @@ def agreed(workload: Workload, place: Callable[[], AbstractContextManager[Locati
     probe = Probe()
     while len(taken) < _MOST_TRIES:
         with place() as location:
-            if not is_write(workload):
+            if not isinstance(workload, TargetWorkload):
                 workload.prepare()
             probe.start()
             workload.perform(location)
@@ -172,7 +168,7 @@ def file_events(
     workload: Workload, place: Callable[[], AbstractContextManager[Location]], *taken: FileEvents
 ) -> FileEvents:
     """Call until two calls in a row opened as many files; the kernel may tell too few, where threads open one at once."""
-    writes = is_write(workload)
+    writes = isinstance(workload, TargetWorkload)
     while len(taken) < _MOST_TRIES:
         if not writes:
             workload.prepare()
@@ -182,13 +178,6 @@ def file_events(
         if len(taken) > 1 and taken[-1].files_opened == taken[-2].files_opened:
             break
     return max(taken, key=lambda events: -1 if events.files_opened is None else events.files_opened)
-
-
-@contextlib.contextmanager
-def fresh(workload: Workload) -> Iterator[Location]:
-    """Give an empty place for a write, which is removed afterwards."""
-    with workload.storage.scratch() as folder:
-        yield Location(folder / f"image{workload.backend.suffix}")
 
 
 def count_threads(workload: Workload) -> int | None:
@@ -217,8 +206,8 @@ def watched(workload: Workload) -> tuple[ThreadUse, int | None]:
     """
     probe = Probe()
     with contextlib.ExitStack() as stack:
-        if is_write(workload):
-            once: Callable[[], None] = functools.partial(workload.perform, stack.enter_context(fresh(workload)))
+        if isinstance(workload, TargetWorkload):
+            once: Callable[[], None] = functools.partial(workload.perform, stack.enter_context(workload.fresh()))
         else:
             once = workload.run
             workload.prepare()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 
 from storebench.measurement import _counting_calls as calls
@@ -11,16 +10,17 @@ from storebench.measurement._counting_calls import Counts
 from storebench.measurement._file_events import FileEvents
 from storebench.measurement.prediction import predict_write
 from storebench.measurement.workload import Workload
+from storebench.measurement.writes import TargetWorkload
 from storebench.stores import RequestLog
 
 
-def count_creation(workload: Workload) -> Counts:
+def count_creation(workload: TargetWorkload) -> Counts:
     """Count a whole write; how long it takes is known from the verified store."""
     return _count_fast(workload) if workload.store.write_s <= calls.SLOW_S else _count_slow(workload)
 
 
-def _count_fast(workload: Workload) -> Counts:
-    place = functools.partial(calls.fresh, workload)
+def _count_fast(workload: TargetWorkload) -> Counts:
+    place = workload.fresh
     with place() as location:
         with FileEvents(location.path.parent) as first:  # the first call loads what is loaded once
             workload.perform(location)
@@ -40,13 +40,13 @@ def _count_fast(workload: Workload) -> Counts:
     )
 
 
-def _count_slow(workload: Workload) -> Counts:
+def _count_slow(workload: TargetWorkload) -> Counts:
     """Count from one call and, unless that was very slow, a plain one whose threads are watched.
 
     What is set is held against the verified store of the same setting, so one call shows it. Calls to the system and files
     opened are left out: nothing shows that one call is like the next.
     """
-    with calls.fresh(workload) as location:
+    with workload.fresh() as location:
         first = calls.first_call(workload, location)
         checks.check_at_rest(workload.backend.name, location)
     counts = _counts_of_sets(workload, first.log)
