@@ -93,9 +93,10 @@ def test_each_view_asks_for_what_geometry_says_or_the_backend_is_named(
 
 
 def _check_explained(workload: ReadWorkload, frames: Any) -> None:
-    """Compare each view that differs with what is explained: a TIFF's page that is new, or zarr 3.4's merged requests."""
+    """Compare each view that differs with what is explained: a TIFF's page that is new, or merged requests of a shard."""
     layout, place = workload.store.stored.layout, (workload.backend.name, workload.store.location)
-    merged = _MERGES and layout is not None and layout.shard_shape is not None
+    merges = _MERGES or workload.backend.library == "tensorstore"
+    merged = merges and layout is not None and layout.shard_shape is not None
     n_pages = 0
     for n_views in range(1, len(workload.requests) + 1):
         predicted = predict_read(*place, workload.requests[n_views - 1 : n_views])

@@ -176,8 +176,7 @@ def test_every_backend_asks_for_what_is_predicted_or_explained(
     if operation == "write":
         with storage.scratch() as folder:
             workload.perform(Location(folder / f"image{backend.suffix}").counted(log))
-        sets = [request.n_bytes for request in log.requests if request.kind == "set"]
-        check_prediction(workload, len(sets), sum(sets), predict_write(backend.name, workload.store))
+        check_prediction(workload, log.count("set"), log.n_bytes("set"), predict_write(backend.name, workload.store))
         return
     workload.perform(workload.store.location.counted(log))
     predicted = predict_read(backend.name, workload.store.location, getattr(workload, "requests", ()))

@@ -164,62 +164,93 @@ def _without(extents: Shape, axis: int) -> Shape:
 
 def zarr(location: Location, reads: Sequence[Request]) -> Prediction:
     """The array's metadata, then chunks or shards."""
-    total = _documents(location.path)
+    total = documents(location.path)
     for read in reads:
-        total += _zarr_region(location.path, read.region)
+        total += zarr_region(location.path, read.region)
     return total
 
 
 def omezarr(location: Location, reads: Sequence[Request]) -> Prediction:
     """The group's metadata, those of each level when it is first read, then chunks or shards."""
-    attributes = _json(location.path / ".zattrs") or (_json(location.path / "zarr.json") or {})["attributes"]["ome"]
-    paths = [location.path / dataset["path"] for dataset in attributes["multiscales"][0]["datasets"]]
-    total = _documents(location.path)
+    paths = level_folders(location)
+    total = documents(location.path)
     for level in sorted({read.level for read in reads}):
-        total += _documents(paths[level])
+        total += documents(paths[level])
     for read in reads:
-        total += _zarr_region(paths[read.level], read.region)
+        total += zarr_region(paths[read.level], read.region)
     return total
+
+
+def level_folders(location: Location) -> list[Path]:
+    """Return the folder of each level of an OME-Zarr image."""
+    attributes = _json(location.path / ".zattrs") or (_json(location.path / "zarr.json") or {})["attributes"]["ome"]
+    return [location.path / dataset["path"] for dataset in attributes["multiscales"][0]["datasets"]]
 
 
 def _json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_bytes()) if path.exists() else None
 
 
-def _documents(folder: Path) -> Prediction:
+def documents(folder: Path) -> Prediction:
     """One request for each metadata file of an array or group; v2 always asks for attributes too, there or not."""
     names = ["zarr.json"] if (folder / "zarr.json").exists() else [".zattrs"]
     names += [name for name in (".zarray", ".zgroup") if (folder / name).exists()]
-    return sum((_object(folder / name) for name in names), Prediction())
+    return sum((stored_object(folder / name) for name in names), Prediction())
 
 
-def _object(path: Path) -> Prediction:
+def stored_object(path: Path) -> Prediction:
     """One object in one request; one that is not there is asked for all the same."""
     return Prediction(requests=1, n_bytes=path.stat().st_size if path.exists() else 0, n_parts=1)
 
 
-def _zarr_region(folder: Path, region: Region) -> Prediction:
-    """Each chunk by one request; of a shard the index and each chunk, or the whole where all of it is touched."""
-    old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
-    if new is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZarrGrid:
+    """How an array's metadata say it is cut into objects.
+
+    Attributes
+    ----------
+    shape, block : tuple of int
+        Voxels of the array and of one object: a chunk, or a shard.
+    inner : dict or None
+        The configuration of the sharding codec; None: objects are chunks.
+    """
+
+    folder: Path
+    shape: Shape
+    block: Shape
+    inner: dict[str, Any] | None
+    head: str
+    separator: str
+
+    @classmethod
+    def of(cls, folder: Path) -> ZarrGrid:
+        """Read the metadata of an array."""
+        old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
+        if new is not None:
+            codec, block = new["codecs"][0], new["chunk_grid"]["configuration"]["chunk_shape"]
+            inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
+            shape = tuple(new["shape"])
+            return cls(folder=folder, shape=shape, block=tuple(block), inner=inner, head=f"c{os.sep}", separator="/")
         if old is None:
             raise DataError(f"{folder} is no Zarr array: it has neither zarr.json nor .zarray; write the image anew")
-        separator, head = old.get("dimension_separator", "."), ""
-        shape, block, inner = tuple(old["shape"]), tuple(old["chunks"]), None
-    else:
-        separator, head = "/", f"c{os.sep}"
-        shape, block = tuple(new["shape"]), tuple(new["chunk_grid"]["configuration"]["chunk_shape"])
-        codec = new["codecs"][0]
-        inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
+        separator, block = old.get("dimension_separator", "."), tuple(old["chunks"])
+        return cls(folder=folder, shape=tuple(old["shape"]), block=block, inner=None, head="", separator=separator)
+
+    def touched(self, region: Region) -> Iterator[tuple[Path, Region, Region]]:
+        """Yield file, own region and touched part of each object that a region touches, in voxels of the array."""
+        for index in blocks_touched(region, self.block):
+            own = block_region(index, self.block, self.shape)
+            path = self.folder / (self.head + self.separator.join(map(str, index)))
+            yield path, own, region.intersection(own) or own
+
+
+def zarr_region(folder: Path, region: Region) -> Prediction:
+    """Each chunk by one request; of a shard the index and each chunk, or the whole where all of it is touched."""
+    grid = ZarrGrid.of(folder)
     total = Prediction()
-    for index in blocks_touched(region, block):
-        path = folder / (head + separator.join(map(str, index)))
-        if inner is None:
-            total += _object(path)
-            continue
-        shard = block_region(index, block, shape)
-        touched = region.intersection(shard) or shard
-        total += _shard(path, touched.relative_to(shard.start), block, inner)
+    for path, own, part in grid.touched(region):
+        within = part.relative_to(own.start)
+        total += stored_object(path) if grid.inner is None else _shard(path, within, grid.block, grid.inner)
     return total
 
 
@@ -229,7 +260,7 @@ def _shard(path: Path, region: Region, shape: Shape, inner: dict[str, Any]) -> P
     grid = grid_shape(shape, chunk)
     touched = [int(np.ravel_multi_index(i, grid)) for i in blocks_touched(region, chunk)]
     if len(touched) == math.prod(grid) or not path.exists():
-        return _object(path)
+        return stored_object(path)
     with path.open("rb") as file:
         n_bytes = 16 * math.prod(grid)
         checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])

@@ -16,7 +16,7 @@ from typing import Final
 
 from storebench.access import Request
 from storebench.grid import grid_shape
-from storebench.measurement import _geometry
+from storebench.measurement import _geometry, _geometry_tensorstore
 from storebench.measurement._geometry import Family, Prediction
 from storebench.measurement._geometry_hdf5 import hdf5
 from storebench.measurement.stored import StoredImage
@@ -50,6 +50,9 @@ FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("hdf5-h5py", hdf5),
     ("zarr?-zarrpython", _geometry.zarr),
     ("omezarr-*-zarrpython", _geometry.omezarr),
+    ("zarr?-tensorstore", _geometry_tensorstore.zarr),
+    ("omezarr-*-tensorstore", _geometry_tensorstore.omezarr),
+    ("precomputed-tensorstore", _geometry_tensorstore.precomputed),
 )
 """Who predicts for which backends."""
 
@@ -125,6 +128,7 @@ class Explanation:
 
 _READS: Final = ("read", "open")
 _PNG_PIECE_BYTES: Final = 1 << 14
+_TENSORSTORE_GAP_BYTES: Final = 255
 
 EXPLAINED: Final[tuple[Explanation, ...]] = (
     Explanation(
@@ -211,6 +215,38 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
     ),
     Explanation(
+        backends="*-tensorstore",
+        operations=("read",),
+        what="requests",
+        bound="fewer, at least one for each object",
+        because="tensorstore reads chunks of one shard in one request where up to 255 bytes lie between them",
+        allowed=lambda p: (p.n_parts, p.requests),
+    ),
+    Explanation(
+        backends="*-tensorstore",
+        operations=("read",),
+        what="bytes",
+        bound="at most 255 more for each request, and no more than lies between the chunks of a shard that are touched",
+        because="it reads along what lies between them",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + min(p.beside_bytes, _TENSORSTORE_GAP_BYTES * p.requests)),
+    ),
+    Explanation(
+        backends="precomputed-tensorstore",
+        operations=("write",),
+        what="requests",
+        bound="1 more for each level beyond the first",
+        because="tensorstore writes the info file anew with each level",
+        allowed=lambda p: (p.requests + p.n_parts - 1,) * 2,
+    ),
+    Explanation(
+        backends="precomputed-tensorstore",
+        operations=("write",),
+        what="bytes",
+        bound="at most the info file for each of those levels",
+        because="the same",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + (p.n_parts - 1) * p.beside_bytes),
+    ),
+    Explanation(
         backends="omezarr-0.4-zarrpython",
         operations=("write",),
         what="requests",
@@ -241,6 +277,30 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         bound="66 more for each level",
         because="the same: an empty group's zarr.json has 66 bytes",
         allowed=lambda p: (p.n_bytes + 66 * p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="npy-numpy",
+        operations=("write",),
+        what="requests",
+        bound="1 more",
+        because="the header is written before the voxels",
+        allowed=lambda p: (p.requests + 1,) * 2,
+    ),
+    Explanation(
+        backends="*zarr*-zarrpython",
+        operations=("overwrite",),
+        what="requests",
+        bound="at most 1 more for each shard that is replaced whole",
+        because="zarr before 3.4 reads each shard before it replaces it, zarr 3.4 those at an edge that they stick out of",
+        allowed=lambda p: (p.requests, p.requests + p.n_parts),
+    ),
+    Explanation(
+        backends="*zarr*-zarrpython",
+        operations=("overwrite",),
+        what="bytes",
+        bound="at most those shards once more",
+        because="the same",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
     ),
     Explanation(
         backends="*",
