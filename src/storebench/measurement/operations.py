@@ -8,6 +8,7 @@ from typing import Final
 
 from storebench.errors import UsageError, unknown_name
 from storebench.measurement.blocks import DecodeWorkload, EncodeWorkload
+from storebench.measurement.concurrent import ConcurrentReadWorkload, ConcurrentWriteWorkload
 from storebench.measurement.images import Image
 from storebench.measurement.level_building import BuildLevelsWorkload
 from storebench.measurement.objects import DeleteWorkload, ListWorkload
@@ -32,6 +33,11 @@ _WORKLOADS: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
     }
 )
 
+_CONCURRENT: Final[Mapping[Operation, type[Workload]]] = MappingProxyType(
+    {"read": ConcurrentReadWorkload, "write": ConcurrentWriteWorkload}
+)
+"""What several workers do at once, where a case names a concurrency."""
+
 
 def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
     """Return the workload of a case; its store is written and verified where that was not done before.
@@ -55,6 +61,10 @@ def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
         raise UsageError(f"cache {case.cache} goes with the operations read and open, not with {case.operation}")
     if case.durability != "returned" and case.operation not in WRITING:
         raise UsageError(f"durability {case.durability} goes with {_named(WRITING)}, not with {case.operation}")
+    if case.concurrency is not None:
+        if case.operation not in _CONCURRENT or case.pattern != "whole":
+            raise UsageError(f"concurrency goes with {_named(_CONCURRENT)} of a whole image; leave {case.concurrency} out")
+        return _CONCURRENT[case.operation](case, image, storage)
     return _WORKLOADS[case.operation](case, image, storage)
 
 

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from storebench.backends import Backend
-from storebench.grid import Region, Shape, grid_shape, voxels_decoded
-from storebench.pipelines._volumes import Target
+from storebench.backends import Backend, WriteRequest
+from storebench.grid import Layout, Region, Shape, grid_shape, voxels_decoded
 from storebench.units import MIB
 
 BLOCK_BYTES: Final = 32 * MIB
@@ -93,23 +92,20 @@ def piece_of(block: Shape, factors: Shape, itemsize: int) -> Shape:
     return tuple(piece)
 
 
-def write_unit(backend: Backend, target: Target) -> Shape:
+def write_unit(backend: Backend, request: WriteRequest, layout: Layout | None) -> Shape:
     """Return what is written at once: a shard or chunk, a plane, or a row where the format has no chunks.
 
     Parameters
     ----------
     backend : Backend
         Who writes: regions or planes.
-    target : Target
-        Created: the chunks that nobody asked for are those that the library chose.
+    request : WriteRequest
+        What is stored.
+    layout : Layout or None
+        Chunks and shards as they are in the store, where nobody asked for any.
     """
-    request = target.request
     if backend.write_order(request) == "planes":
         return tuple(1 if axis == request.stack_axis else n for axis, n in enumerate(request.shape))
-    layout = request.layout
-    if layout is None:
-        with backend.open(target.location) as reader:
-            layout = reader.stored_as().layout
     return (*(1,) * (len(request.shape) - 1), request.shape[-1]) if layout is None else layout.object_shape
 
 

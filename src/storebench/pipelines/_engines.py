@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from storebench.backends import get_backend
 from storebench.backends._backend import missing_distributions
 from storebench.errors import MeasurementError, MissingDependencyError, StorageError, UsageError
 from storebench.pipelines._arrays import Done
+from storebench.units import MIB
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -29,6 +31,10 @@ _BLOCKS_PER_WORKER: Final = 2
 """Blocks that a worker has or waits with: the next is there when one is done."""
 
 _CONNECT_S: Final = 30
+
+_ALLOCATOR: Final = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_": str(16 * MIB)}
+"""glibc's settings in worker processes: they keep so much of freed memory. distributed's own give every array of 64 KiB back at
+once, after which the system clears its pages again: half of the processor time of making a volume went there."""
 
 
 class Engine(Protocol):
@@ -48,6 +54,9 @@ class Engine(Protocol):
 
     def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
         """Do all works (see `block_work`), and tell of each when it is done, in any order."""
+
+    def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
+        """Compute arrays and leave the voxels with who computed them, until the result is let go of."""
 
 
 class Threads:
@@ -83,6 +92,13 @@ class Threads:
             with Callback(posttask=look):
                 dask.compute(*some, scheduler="threads", num_workers=self.n_workers)
             told.clear()
+
+    def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
+        """Compute arrays into this process's memory."""
+        import dask
+
+        held: tuple[da.Array, ...] = dask.persist(*arrays, scheduler="threads", num_workers=self.n_workers)
+        return held
 
 
 class Cluster:
@@ -130,6 +146,25 @@ class Cluster:
             future.release()
             for work in itertools.islice(left, 1):
                 completed.add(self._client.compute(work))
+
+    def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
+        """Compute arrays into the workers' memory."""
+        from distributed import futures_of, wait
+
+        held = tuple(self._client.persist(list(arrays)))
+        for future in wait(futures_of(held)).done:
+            if future.status != "finished":
+                future.result()  # raises what went wrong
+        return held
+
+    def limit_threads(self, backend: str, threads: int) -> str | None:
+        """Hold a backend's library to so many threads in every worker; return why that cannot be done, or None."""
+        answers = self._client.run(_limit_threads, backend, threads)
+        return next((why for why in answers.values() if why is not None), None)
+
+
+def _limit_threads(backend: str, threads: int) -> str | None:
+    return get_backend(backend).limit_threads(threads)
 
 
 @contextmanager
@@ -184,18 +219,22 @@ def engine_for(
 
 @contextmanager
 def _started(n_workers: int, memory_limit: int | None) -> Iterator[Client]:
+    import dask
     from distributed import Client, LocalCluster
 
-    with LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit="auto" if memory_limit is None else memory_limit,
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,  # a worker that dies is told of in a sentence
-    ) as cluster:
-        with Client(cluster) as client:
-            yield client
+    environ = dask.config.get("distributed.nanny.pre-spawn-environ") | _ALLOCATOR
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environ}):
+        cluster = LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit="auto" if memory_limit is None else memory_limit,
+            dashboard_address="127.0.0.1:0",  # any port: its server is there also without a dashboard
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,  # a worker that dies costs time and nothing else
+        )
+    with cluster, Client(cluster) as client:
+        yield client
 
 
 @contextmanager

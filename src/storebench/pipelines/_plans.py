@@ -50,11 +50,11 @@ def why_not_by(backend: Backend, engine: Engine) -> str | None:
     if backend.parallel_writes == "threads":
         return (
             f"{who} are processes, and several processes must not write one {backend.format} file at the same time; use threads "
-            "of one process (--threads 2), or a format with many objects (zarr3-zarrpython)"
+            "of one process instead, or a format with many objects (zarr3-zarrpython)"
         )
     return (
-        f"{who} cannot write one {backend.format} file, which is written from its beginning to its end; use --threads 1, or a "
-        "format with many objects (zarr3-zarrpython, tiffstack-tifffile)"
+        f"{who} cannot write one {backend.format} file, which is written from its beginning to its end; let one thread write it, "
+        "or use a format with many objects (zarr3-zarrpython, tiffstack-tifffile)"
     )
 
 
@@ -144,8 +144,12 @@ def block_shapes(target: Target, decode_shape: Shape | None) -> tuple[Shape, ...
     decode_shape : tuple of int or None
         What the source decodes at once, where that is known.
     """
-    request = target.request
-    unit = write_unit(get_backend(target.backend), target)
+    backend, request = get_backend(target.backend), target.request
+    layout = request.layout
+    if layout is None and backend.write_order(request) == "any":
+        with backend.open(target.location) as reader:
+            layout = reader.stored_as().layout
+    unit = write_unit(backend, request, layout)
     n_voxels = max(1, BLOCK_BYTES // request.dtype.itemsize)
     return tuple(
         grown(unit, shape, n_voxels, first=None if level else decode_shape)

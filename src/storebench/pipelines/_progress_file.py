@@ -81,10 +81,10 @@ class ProgressFile:
             ) from error
         asked = json.loads(json.dumps(plan))
         if kept is not None and kept != asked:
-            other = sorted(key for key in kept.keys() | asked.keys() if kept.get(key) != asked.get(key))
+            other = ", ".join(_differing(kept, asked))
             raise UsageError(
-                f"{self._target} was begun with another {', '.join(other)}; give the same settings as then, or remove it and "
-                f"{self.path} and start again without --resume"
+                f"{self._target} was begun with other settings ({other}); give the same as then, or remove it and {self.path} "
+                "and start again without --resume"
             )
         with self.path.open("r+b") as file:
             file.truncate(len(whole))
@@ -131,3 +131,15 @@ class ProgressFile:
             raise UsageError(f"{self.path} is closed")
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()  # to the operating system: what the end of this process cannot undo
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names of what differs, as in "request.layout"."""
+    names = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += [f"{key}.{inner}" for inner in _differing(a, b)]
+        elif a != b:
+            names.append(key)
+    return names

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from storebench.records import Environment, Row, Sample
+from storebench.records import WRITING, Environment, Row, Sample
 from storebench.results.intervals import low_confidence, median_interval, quantile
 
 MIN_FOR_AUTOCORRELATION: Final = 10
@@ -79,8 +79,8 @@ def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]
         "open_s": _median(s.open_s for s in counting),
         "returned_s": _median(returned),
         "durable_s": _median(durable),
-        "cpu_s": _median(s.cpu_s for s in counting),
-        "parallelism": _median(s.cpu_s / s.wall_s for s in counting if s.wall_s > 0),
+        "cpu_s": None if _has_workers(row) else _median(s.cpu_s for s in counting),
+        "parallelism": None if _has_workers(row) else _median(s.cpu_s / s.wall_s for s in counting if s.wall_s > 0),
         # the lower of two middle values: a number of bytes that was seen
         "device_bytes": statistics.median_low(device) if device and row.case.operation in ("read", "open") else None,
         "preempted_share": sum(count > 0 for count in switches) / len(switches) if switches else None,
@@ -138,9 +138,14 @@ def _cache_shown(row: Row, counting: Sequence[Sample], environment: Environment 
     return f"guest-{row.case.cache}" if is_guest and row.case.cache != "warm" else row.case.cache
 
 
+def _has_workers(row: Row) -> bool:
+    """Tell whether other processes did the work: the processor seconds of a sample are of one process."""
+    return (row.case.concurrency or "").startswith("workers")
+
+
 def _write_ends(row: Row, counting: Sequence[Sample]) -> tuple[list[float], list[float]]:
     """Return each write's seconds until it returned, and until it was durable; `wall_s` holds the sync of a durable case."""
-    if row.case.operation != "write":
+    if row.case.operation not in WRITING:
         return [], []
     synced = [(s.wall_s, s.sync_s) for s in counting if s.sync_s is not None]
     walls = [s.wall_s for s in counting]
