@@ -81,10 +81,10 @@ def _ids(grid: Grid) -> set[tuple[str, str]]:
 
 
 def _own_levels(shape: Shape) -> tuple[Shape, ...]:
-    """Return the smaller levels that a wavelet is sure to have: those of sizes that halve evenly and stay a tile's worth."""
+    """Return the smaller levels that a wavelet is sure to have: those that stay a tile's worth."""
     levels = []
-    while all(n % 2 == 0 and n >= 2 * _SMALLEST_LEVEL for n in shape):
-        shape = tuple(n // 2 for n in shape)
+    while all(n >= 2 * _SMALLEST_LEVEL for n in shape):
+        shape = tuple(-(-n // 2) for n in shape)
         levels.append(shape)
     return tuple(levels)
 
@@ -108,7 +108,8 @@ def why_impossible(case: Case) -> str | None:
             axes=case.axes,
             codec=parse_codec(case.codec),
             layout=case.layout,
-            level_factors=level_factors(case.axes, case.shape, case.n_levels),
+            level_factors=level_factors(case.axes, case.shape, case.n_levels, along=case.level_axes),
+            level_method=case.level_method,
             stack_axis=case.stack_axis,
         )
         levels = request.level_shapes + (_own_levels(case.shape) if backend.makes_levels else ())
