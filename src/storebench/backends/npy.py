@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class NpyNumpy:
     makes_levels = False
     parallel_writes: ParallelWrites = "threads"
     counts_reads = True
-    counts_writes = False  # a memory map is written by the kernel
+    counts_writes = True
 
     def why_unavailable(self) -> str | None:
         """Return None: NumPy is always there."""
@@ -65,14 +66,18 @@ class NpyNumpy:
             # A memory map of a file with holes is killed by SIGBUS when the disk is full; this raises OSError instead.
             with location.path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, location.path.stat().st_size)
-        yield _NpyWriter(values)
+        if location.log is not None:
+            location.log.add("set", location.path.name, values.offset)
+        yield _NpyWriter(values, location)
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[_NpyWriter]:
         """Map the file for writing."""
         with reading(location, "a NumPy .npy file", ValueError, EOFError):
             values = np.load(location.path, mmap_mode="r+", allow_pickle=False)
-        yield _NpyWriter(values)
+        if location.log is not None:
+            location.log.add("get", location.path.name, values.offset)
+        yield _NpyWriter(values, location)
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_NpyReader]:
@@ -97,16 +102,41 @@ class NpyNumpy:
         return {}
 
 
+def _log_runs(location: Location, kind: Literal["ranged_get", "set"], values: np.memmap, region: Region) -> None:
+    """Write down what a memory map is asked for, where somebody counts.
+
+    A memory map shows no requests of its own. What is logged is each run of voxels of a region that lie side by side in the
+    file. The disk moves whole pages instead (4 KiB, read-ahead).
+    """
+    if location.log is not None:
+        n_runs, n_voxels = _runs(values, region)
+        location.log.add(kind, location.path.name, n_voxels * values.itemsize, times=n_runs)
+
+
+def _runs(values: np.memmap, region: Region) -> tuple[int, int]:
+    """Return how many runs of voxels a region is made of in the file, and the voxels of one run."""
+    extents, shape = region.shape, values.shape
+    if not values.flags.c_contiguous:  # someone's file in Fortran order
+        extents, shape = extents[::-1], shape[::-1]
+    run = 1
+    for extent, full in zip(reversed(extents), reversed(shape), strict=True):
+        run *= extent
+        if extent != full:
+            break
+    return region.n_voxels // run, run
+
+
 class _NpyWriter:
     """Copies regions into the memory map."""
 
-    def __init__(self, values: np.memmap) -> None:
-        self._values = values
+    def __init__(self, values: np.memmap, location: Location) -> None:
+        self._values, self._location = values, location
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         """Store the voxels of a region."""
         check_values(self._values, region, values, level)
         self._values[region.slices] = values
+        _log_runs(self._location, "set", self._values, region)
 
     def flush(self) -> None:
         """Do nothing: what is in a shared map is the file's already, also when this process is killed.
@@ -116,11 +146,7 @@ class _NpyWriter:
 
 
 class _NpyReader:
-    """Copies regions out of the memory map.
-
-    A memory map shows no requests of its own. What is logged is what the map is asked for: the header, then for each
-    region its runs of voxels that lie side by side in the file. The disk moves whole pages instead (4 KiB, read-ahead).
-    """
+    """Copies regions out of the memory map."""
 
     def __init__(self, values: np.memmap, location: Location) -> None:
         self._values = values
@@ -136,23 +162,8 @@ class _NpyReader:
     def read(self, region: Region, level: int = 0) -> NDArray:
         """Return a copy of the voxels of a region."""
         check_region(self._location, self.levels, region, level)
-        if self._location.log is not None:
-            n_runs, n_voxels = self._runs(region)
-            n_bytes = n_voxels * self._values.itemsize
-            self._location.log.add("ranged_get", self._location.path.name, n_bytes, times=n_runs)
+        _log_runs(self._location, "ranged_get", self._values, region)
         return owned(self._values[region.slices])
-
-    def _runs(self, region: Region) -> tuple[int, int]:
-        """Return how many runs of voxels a region is made of in the file, and the voxels of one run."""
-        extents, shape = region.shape, self._values.shape
-        if not self._values.flags.c_contiguous:  # someone's file in Fortran order
-            extents, shape = extents[::-1], shape[::-1]
-        run = 1
-        for extent, full in zip(reversed(extents), reversed(shape), strict=True):
-            run *= extent
-            if extent != full:
-                break
-        return region.n_voxels // run, run
 
     def stored_as(self) -> StoredAs:
         """Return what the header says."""

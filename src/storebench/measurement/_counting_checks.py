@@ -16,6 +16,7 @@ from storebench.measurement.counters import Counted, Probe
 from storebench.measurement.pages import residency
 from storebench.measurement.prediction import Prediction, allowed, buffer_bytes
 from storebench.measurement.workload import Workload
+from storebench.records import WRITING
 from storebench.stores import Location, RequestLog
 from storebench.units import bytes_text
 
@@ -71,8 +72,10 @@ def check_prediction(workload: Workload, n_requests: int, n_bytes: int, predicte
         If it is less or more.
     """
     name, operation = workload.backend.name, workload.case.operation
-    counts = workload.backend.counts_writes if operation == "write" else workload.backend.counts_reads
-    if predicted is None or not counts:
+    sides = {"write": ("counts_writes",), "overwrite": ("counts_reads", "counts_writes")}.get(
+        operation, ("counts_reads",)
+    )
+    if predicted is None or not all(getattr(workload.backend, side) for side in sides):
         return
     for what, found in (("requests", n_requests), ("bytes", n_bytes)):
         least, most = allowed(name, operation, what, predicted)
@@ -81,7 +84,7 @@ def check_prediction(workload: Workload, n_requests: int, n_bytes: int, predicte
             means = "it keeps the last result, or has other means than the counted store"
             raise VerificationError(f"{name} asked its store for {said}: {means}")
         if found > most:
-            whole = what == "bytes" and found >= _WHOLE * workload.store.stored_bytes and operation != "write"
+            whole = what == "bytes" and found >= _WHOLE * workload.store.stored_bytes and operation not in WRITING
             does = "reads the whole file" if whole else "does more than it is asked for"
             raise VerificationError(f"{name} asked its store for {said}: it {does}; if it must, say why in EXPLAINED")
 

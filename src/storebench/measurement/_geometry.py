@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,61 +68,6 @@ def n_runs(region: Region, shape: Shape) -> int:
     # An axis that is taken whole joins the runs of the axes behind it.
     split = max((i for i, n in enumerate(region.shape) if n != shape[i]), default=0)
     return math.prod(region.shape[:split])
-
-
-def tiff(location: Location, reads: Sequence[Request]) -> Prediction:
-    """Header, the directory of each page up to the last one needed (they are a chain), strips or tiles."""
-    import tifffile
-
-    with tifffile.TiffFile(location.path) as tiff:
-        pages: Any = tiff.pages
-        first = pages.first
-        pages.useframes = True  # offsets and byte counts of the other pages, no more
-        shape: Shape = tuple(json.loads(first.description)["shape"])
-        n_page_axes = 3 if first.is_tiled and len(first.tile) == 3 else 2
-        chunk = tuple(first.tile) if first.is_tiled else (min(first.rowsperstrip, first.imagelength), first.imagewidth)
-        grid = grid_shape(shape[-n_page_axes:], chunk)
-        last, data = 0, Prediction()
-        for read in reads:
-            pieces = list(_segments(read.region, shape, chunk, grid))
-            last = max(last, *(page for page, _ in pieces))
-            sizes = [size for page, index in pieces if (size := pages[page].databytecounts[index])]
-            one_run = first.is_contiguous and read.region == Region.whole(shape)
-            data += Prediction(requests=1 if one_run else len(sizes), n_bytes=sum(sizes))
-        directories = list(itertools.islice(_directories(location.path), last + 1))
-    header = Prediction(requests=1, n_bytes=16 if tiff.is_bigtiff else 8)
-    chain = Prediction(requests=len(directories), n_bytes=sum(directories), n_parts=len(directories))
-    # Values too long for their tag lie elsewhere: the first page's description, 2 × 8 bytes for each strip or tile at most.
-    beside = 1024 + len(first.description) + len(directories) * (max(directories) + 16 * math.prod(grid))
-    return header + chain + data + Prediction(beside_bytes=beside)
-
-
-def _segments(region: Region, shape: Shape, chunk: Shape, grid: Shape) -> Iterator[tuple[int, int]]:
-    """Yield page and number in its page of each strip or tile that a region touches."""
-    k = len(chunk)
-    part = Region(region.start[-k:], region.stop[-k:])
-    lead = [range(a, b) for a, b in zip(region.start[:-k], region.stop[:-k], strict=True)]
-    for position in itertools.product(*lead):
-        page = int(np.ravel_multi_index(position, shape[:-k])) if position else 0
-        for index in blocks_touched(part, chunk):
-            yield page, int(np.ravel_multi_index(index, grid))
-
-
-def _directories(path: Path) -> Iterator[int]:
-    """Yield the bytes of each page's directory, in the order of the file's chain."""
-    with path.open("rb") as file:
-        head = file.read(16)
-        order = "<" if head[:2] == b"II" else ">"
-        big = struct.unpack(f"{order}H", head[2:4])[0] == 43
-        count, entry_bytes, link = ("Q", 20, "Q") if big else ("H", 12, "I")
-        (at,) = struct.unpack(f"{order}{link}", head[8:16] if big else head[4:8])
-        while at:
-            file.seek(at)
-            (n_entries,) = struct.unpack(f"{order}{count}", file.read(struct.calcsize(f"{order}{count}")))
-            file.seek(n_entries * entry_bytes, os.SEEK_CUR)
-            (following,) = struct.unpack(f"{order}{link}", file.read(struct.calcsize(f"{order}{link}")))
-            yield file.tell() - at
-            at = following
 
 
 _PNG_HEADER_BYTES: Final = 33

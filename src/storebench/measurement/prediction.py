@@ -19,6 +19,7 @@ from storebench.grid import grid_shape
 from storebench.measurement import _geometry, _geometry_tensorstore
 from storebench.measurement._geometry import Family, Prediction
 from storebench.measurement._geometry_hdf5 import hdf5
+from storebench.measurement._geometry_tiff import tiff
 from storebench.measurement.stored import StoredImage
 from storebench.stores import Location
 
@@ -37,12 +38,13 @@ __all__ = [
 
 FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("npy-numpy", _geometry.npy),
-    ("tiff-tifffile", _geometry.tiff),
+    ("tiff-tifffile", tiff),
+    ("ometiff-tifffile", tiff),
     ("png-imageio", _geometry.png),
     ("jp2-imageio", _geometry.whole_file),
     ("jp2-imagecodecs", _geometry.whole_file),
     ("htj2k-imagecodecs", _geometry.whole_file),
-    ("tiffstack-tifffile", _geometry.stack(_geometry.tiff)),
+    ("tiffstack-tifffile", _geometry.stack(tiff)),
     ("pngstack-imageio", _geometry.stack(_geometry.png)),
     ("jp2stack-imageio", _geometry.stack(_geometry.whole_file)),
     ("jp2stack-imagecodecs", _geometry.stack(_geometry.whole_file)),
@@ -132,7 +134,7 @@ _TENSORSTORE_GAP_BYTES: Final = 255
 
 EXPLAINED: Final[tuple[Explanation, ...]] = (
     Explanation(
-        backends="tiff*-tifffile",
+        backends="*tiff*-tifffile",
         operations=_READS,
         what="requests",
         bound="at most 10 more for each page in the chain",
@@ -141,7 +143,7 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.requests, p.requests + 10 * p.n_parts),
     ),
     Explanation(
-        backends="tiff*-tifffile",
+        backends="*tiff*-tifffile",
         operations=_READS,
         what="bytes",
         bound="8 less for each page, and no more than the tags' long values and the directories once more",

@@ -104,7 +104,7 @@ def limit_terms(row: Row, limits: Limits | None, n_cpu: int | None) -> LimitTerm
         None where a fact is missing: limits at all, or of that cache state; the processors of a case without a thread
         budget; both `requests` and `files_opened`; of a read `fetched_bytes` and, with a codec, `voxels_decoded` and
         `codec_bytes_per_s`; of a write `stored_bytes`, `n_files` and, with a codec, `codec_bytes_per_s`. A row that is
-        not ok has none either, nor has one that is not on local files.
+        not ok has none either, nor has one that is not on local files, nor any other operation but encode and decode.
     """
     threads = row.case.threads or n_cpu
     if row.status != "ok" or limits is None or threads is None or row.case.store != "local":
@@ -117,8 +117,10 @@ def limit_terms(row: Row, limits: Limits | None, n_cpu: int | None) -> LimitTerm
         case "open":
             requests_s = _opening_s(row, limits, threads)
             return None if requests_s is None else LimitTerms(requests_s, 0.0, 0.0)
-        case _:
+        case "encode" | "decode":
             return _block_terms(row, limits)
+        case _:
+            return None
 
 
 def _read_terms(row: Row, limits: Limits, threads: int) -> LimitTerms | None:

@@ -126,11 +126,13 @@ def _size_columns(row: Row) -> dict[str, Any]:
 
 
 def _write_amplification(row: Row) -> float | None:
-    """Return the bytes that an overwrite reads and writes ÷ the uncompressed bytes that it changes."""
+    """Return the bytes that an overwrite or an append reads and writes ÷ the uncompressed bytes that it is given."""
     asked_bytes = _asked_bytes(row)
-    if row.case.operation != "overwrite" or row.set_bytes is None or not asked_bytes:
+    if row.case.operation not in ("append", "overwrite") or not asked_bytes:
         return None
-    return ((row.fetched_bytes or 0) + row.set_bytes) / asked_bytes
+    if row.fetched_bytes is None or row.set_bytes is None:
+        return None
+    return (row.fetched_bytes + row.set_bytes) / asked_bytes
 
 
 def _asked_bytes(row: Row) -> int | None:

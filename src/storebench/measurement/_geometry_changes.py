@@ -1,0 +1,95 @@
+"""What changing a region of a stored image must move: from the files before and after, and their geometry."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from storebench.grid import Region
+from storebench.measurement._geometry import (
+    Prediction,
+    ZarrGrid,
+    documents,
+    level_folders,
+    n_runs,
+    stored_object,
+)
+from storebench.stores import Location
+
+ChangeFamily = Callable[[Location, Location, Region], Prediction]
+"""From the image before and after, and the region that was written, to what is read and written together."""
+
+
+def npy(before: Location, after: Location, region: Region) -> Prediction:
+    """Read the header; write each run of voxels that lie side by side."""
+    values = np.load(before.path, mmap_mode="r", allow_pickle=False)
+    runs = n_runs(region, values.shape)
+    n_bytes = values.offset + region.n_voxels * values.itemsize
+    return Prediction(requests=1 + runs, n_bytes=n_bytes)
+
+
+def zarr(before: Location, after: Location, region: Region) -> Prediction:
+    """Read the array's metadata, and change its objects."""
+    return documents(before.path) + _changed(before.path, after.path, region)
+
+
+def omezarr(before: Location, after: Location, region: Region) -> Prediction:
+    """Read the metadata of the group and of every level, and change objects of level 0."""
+    folders = level_folders(before)
+    metadata = sum(map(documents, folders), documents(before.path))
+    return metadata + _changed(folders[0], level_folders(after)[0], region)
+
+
+def _changed(before: Path, after: Path, region: Region) -> Prediction:
+    """Read each object that is touched and not covered whole as it was; write each one as it is now.
+
+    `n_parts` and `beside_bytes` are of the shards that are covered whole: nothing of them has to be read.
+    """
+    grid = ZarrGrid.of(before)
+    total = Prediction()
+    for path, own, part in grid.touched(region):
+        was, now = stored_object(path), stored_object(after / path.relative_to(before))
+        total += Prediction(requests=1, n_bytes=now.n_bytes)
+        if part != own:
+            total += Prediction(requests=1, n_bytes=was.n_bytes)
+        elif grid.inner is not None:
+            total += Prediction(n_parts=1, beside_bytes=was.n_bytes)
+    return total
+
+
+CHANGES: Final[tuple[tuple[str, ChangeFamily], ...]] = (
+    ("npy-numpy", npy),
+    ("zarr?-zarrpython", zarr),
+    ("omezarr-*-zarrpython", omezarr),
+)
+"""Who predicts for which backends."""
+
+
+def predict_change(backend: str, before: Location, after: Location, regions: Sequence[Region]) -> Prediction | None:
+    """Return what an overwrite reads and writes, both together.
+
+    Parameters
+    ----------
+    backend : str
+        Name of the backend.
+    before, after : Location
+        The image as it was, and the one that was changed.
+    regions : sequence of Region
+        What was written, in order.
+
+    Returns
+    -------
+    Prediction or None
+        None where no family of `CHANGES` fits (HDF5 looks for a chunk in a tree and keeps it in a cache), and for several
+        regions: how large an object was in between is not in the files.
+    """
+    if len(regions) != 1:
+        return None
+    for pattern, family in CHANGES:
+        if fnmatch.fnmatchcase(backend, pattern):
+            return family(before, after, regions[0])
+    return None
