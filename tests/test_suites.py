@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -137,6 +138,8 @@ def test_the_state_of_a_grid_is_in_its_cases() -> None:
         ("durable", "warm", "durable", None),
         ("threads", "warm", "returned", 1),
         ("threads", "warm", "returned", 2),
+        ("large-plane", "warm", "returned", 1),
+        ("large-plane", "warm", "returned", os.cpu_count() or 1),
     }
     assert {state[0] for state in states - special} == set(SUITES) - {"cold", "durable", "threads"}
 
