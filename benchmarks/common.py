@@ -68,7 +68,8 @@ class _Case:
                 params=tuple(map(repr, params)),
                 engine="asv" if self.grid.is_timed else None,
             )
-            session = Session(self.grid.case(*params), image, storage, journal=_journal(), origin=origin)
+            case = self.grid.case(*params)
+            session = Session(case, image, storage, journal=_journal(), origin=origin, slow=self.grid.slow)
             self._open = (params, session)
         return self._open[1]
 

@@ -140,6 +140,33 @@ def test_the_first_failure_is_the_one_that_is_told(
     assert (row.status, row.reason) == ("failed", "[Errno 28] No space left on device")
 
 
+def test_the_first_call_of_a_slow_case_is_timed_and_checked_after_its_clock(
+    storage: Storage, image: Image, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[ReadWorkload] = []
+    check = ReadWorkload.check
+    monkeypatch.setattr(ReadWorkload, "check", lambda workload: (checked.append(workload), check(workload)))
+    session = Session(CASE, image, storage, journal=journal, slow=True)
+    session.start()
+    assert (session.first_touch, checked) == (None, [])
+    taken = [session.sample() for _ in range(2)]
+    assert len(checked) == 1
+    assert _only_row(journal).row.samples == tuple(taken)
+
+
+def test_a_slow_case_that_gives_other_voxels_gives_no_sample(storage: Storage, image: Image, journal: Path) -> None:
+    Session(CASE, image, storage).count()
+    wrong = _files_of(storage)[0]
+    session = Session(CASE, image, storage, journal=journal, slow=True)
+    session.start()
+    other = _files_of(storage)[1].read_bytes()
+    wrong.write_bytes(other)
+    with pytest.raises(VerificationError, match="is not what was written"):
+        session.sample()
+    row = _only_row(journal).row
+    assert (row.status, row.samples) == ("failed", ())
+
+
 # refusals
 
 
