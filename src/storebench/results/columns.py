@@ -12,10 +12,10 @@ TEXT: Final = (
 )
 INTS: Final = (
     "seed", "n_levels", "stack_axis", "threads", "n_samples", "n_processes", "samples_verified", "samples_discarded",
-    "logical_bytes", "asked_bytes", "chunk_bytes", "stored_bytes", "n_files", "device_bytes", "fetched_bytes",
-    "requests", "gets", "ranged_gets", "misses", "sets", "lists", "set_bytes", "predicted_requests", "predicted_bytes",
-    "files_opened", "renames", "read_calls", "write_calls", "instructions", "threads_ran", "chunks_touched",
-    "voxels_asked", "voxels_decoded", "peak_memory_bytes", "n_frames",
+    "logical_bytes", "asked_bytes", "chunk_bytes", "stored_bytes", "n_files", "device_bytes", "read_call_bytes",
+    "fetched_bytes", "requests", "gets", "ranged_gets", "misses", "sets", "lists", "set_bytes", "predicted_requests",
+    "predicted_bytes", "files_opened", "renames", "read_calls", "write_calls", "instructions", "threads_ran",
+    "chunks_touched", "voxels_asked", "voxels_decoded", "peak_memory_bytes", "n_frames",
 )
 FLOATS: Final = (
     "median_s", "ci95_low_s", "ci95_high_s", "half_width", "p10_s", "first_touch_s", "open_s", "returned_s",
@@ -37,7 +37,7 @@ COLUMNS: Final = (
     "p10_s", "first_touch_s", "open_s", "returned_s", "durable_s", "cpu_s", "parallelism", "preempted_share",
     "autocorrelation_time", "throughput_mib_s", "limit_s", "limit_fraction", "limit_requests_s", "limit_bytes_s",
     "limit_decode_s", "codec_bytes_per_s", "logical_bytes", "asked_bytes", "chunk_bytes", "stored_bytes", "n_files",
-    "compression_ratio", "fetched_bytes", "requests", "device_bytes", "gets", "ranged_gets", "misses", "sets",
+    "compression_ratio", "fetched_bytes", "requests", "read_call_bytes", "device_bytes", "gets", "ranged_gets", "misses", "sets",
     "lists", "set_bytes", "predicted_requests", "predicted_bytes", "files_opened", "renames", "read_calls",
     "write_calls", "instructions", "threads_ran", "chunks_touched", "voxels_asked", "voxels_decoded",
     "read_amplification", "write_amplification", "max_abs_error", "rmse", "psnr_db", "ssim", "peak_memory_bytes",

@@ -70,7 +70,9 @@ def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]
     verdicts = [sample.verified for sample in timed_samples(row)]
     is_judged = any(verdict is not None for verdict in verdicts)
     returned, durable = _write_ends(row, counting)
-    device = [s.device_read_bytes for s in counting if s.device_read_bytes is not None]
+    reads = row.case.operation in ("read", "open")
+    device = [s.device_read_bytes for s in counting if s.device_read_bytes is not None and reads]
+    called = [s.read_chars for s in counting if s.read_chars is not None and reads]
     return {
         "samples_verified": verdicts.count(True) if is_judged else None,
         "samples_discarded": verdicts.count(False) if is_judged else None,
@@ -82,7 +84,8 @@ def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]
         "cpu_s": None if _has_workers(row) else _median(s.cpu_s for s in counting),
         "parallelism": None if _has_workers(row) else _median(s.cpu_s / s.wall_s for s in counting if s.wall_s > 0),
         # the lower of two middle values: a number of bytes that was seen
-        "device_bytes": statistics.median_low(device) if device and row.case.operation in ("read", "open") else None,
+        "device_bytes": statistics.median_low(device) if device else None,
+        "read_call_bytes": statistics.median_low(called) if called else None,
         "preempted_share": sum(count > 0 for count in switches) / len(switches) if switches else None,
     }
 
