@@ -222,3 +222,51 @@ def wavelet_levels(shape: Shape, tile_shape: Shape) -> int:
     ):
         levels += 1
     return levels
+
+
+def morton_blocks(grid: Shape) -> list[Shape]:
+    """Return the boxes of chunks that have numbers in a row where chunks are numbered along a Morton curve.
+
+    A number has the bits of the chunk's place in turn, last axis first and lowest bits first, as long as the grid needs
+    them on that axis: Neuroglancer's "compressed Morton code" (`datasource/precomputed/sharded.md`).
+
+    Parameters
+    ----------
+    grid : tuple of int
+        Chunks of the image.
+
+    Returns
+    -------
+    list of tuple of int
+        Extents in chunks; numbers in the n-th box differ in their lowest n bits alone.
+    """
+    block = [1] * len(grid)
+    blocks = [tuple(block)]
+    for _, axis in _morton_bits(grid):
+        block[axis] *= 2
+        blocks.append(tuple(block))
+    return blocks
+
+
+def morton_number(index: tuple[int, ...], grid: Shape) -> int:
+    """Return the number of the chunk at grid coordinates `index` (see `morton_blocks`)."""
+    return sum((index[axis] >> bit & 1) << n for n, (bit, axis) in enumerate(_morton_bits(grid)))
+
+
+def _morton_bits(grid: Shape) -> Iterator[tuple[int, int]]:
+    """Yield which bit of which axis each bit of a number is."""
+    for bit in range(max(grid).bit_length()):
+        yield from ((bit, axis) for axis in reversed(range(len(grid))) if 1 << bit < grid[axis])
+
+
+def morton_shard_bits(grid: Shape, shard_grid: Shape) -> tuple[int, int]:
+    """Return the bits of a number inside of a shard and those that number shards, for the largest that fits.
+
+    Parameters
+    ----------
+    grid, shard_grid : tuple of int
+        Chunks of the image, and most chunks of a shard.
+    """
+    blocks = morton_blocks(grid)
+    fitting = [n for n, block in enumerate(blocks) if all(a <= b for a, b in zip(block, shard_grid, strict=True))]
+    return fitting[-1], len(blocks) - 1 - fitting[-1]

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from storebench.access import Request
 from storebench.backends import Backend, StoredAs, WriteRequest, get_backend, write_array
-from storebench.backends._precomputed import chunk_number, shard_grids
 from storebench.backends._zarr_stored import METADATA_FILES
 from storebench.codecs import parse_codec
 from storebench.errors import DataError, UsageError
-from storebench.grid import Layout, Region, Shape, grid_shape, iter_blocks
+from storebench.grid import Layout, Region, Shape, grid_shape, iter_blocks, morton_blocks, morton_number
 from storebench.levels import build_levels
 from storebench.measurement.prediction import allowed, predict_read
 from storebench.stores import Location, RequestLog
@@ -325,11 +324,11 @@ def test_a_reader_of_neuroglancers_format_agrees(tmp_path: Path) -> None:
     shape, chunk = (20, 28, 40), (4, 4, 4)
     grid = grid_shape(shape, chunk)
     indices = list(itertools.product(*map(range, grid)))
-    assert len({chunk_number(index, grid) for index in indices}) == len(indices)
-    for n_bits, blocks in enumerate(shard_grids(grid)):
+    assert len({morton_number(index, grid) for index in indices}) == len(indices)
+    for n_bits, blocks in enumerate(morton_blocks(grid)):
         for region in iter_blocks(grid, blocks):
             of_block = itertools.product(*(range(a, b) for a, b in zip(region.start, region.stop, strict=True)))
-            assert len({chunk_number(index, grid) >> n_bits for index in of_block}) == 1
+            assert len({morton_number(index, grid) >> n_bits for index in of_block}) == 1
         shard = tuple(b * c for b, c in zip(blocks, chunk, strict=True))
         folder = tmp_path / str(n_bits)
         request = _request(shape, "none", Layout(chunk_shape=chunk, shard_shape=shard))

@@ -19,7 +19,6 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest, refusal
-from storebench.backends._precomputed import shard_grids
 from storebench.backends._tensorstore import (
     Tensorstore,
     create_array,
@@ -29,7 +28,7 @@ from storebench.backends._tensorstore import (
 )
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
 from storebench.errors import DataError, UsageError
-from storebench.grid import Layout, Shape, grid_shape
+from storebench.grid import Layout, Shape, grid_shape, morton_blocks, morton_shard_bits
 from storebench.stores import Location
 
 INFO: Final = "info"
@@ -69,7 +68,7 @@ class PrecomputedTensorstore(Tensorstore):
         layout = request.layout
         if layout is None or layout.shard_shape is None:
             return None
-        possible = shard_grids(grid_shape(request.shape, layout.chunk_shape))
+        possible = morton_blocks(grid_shape(request.shape, layout.chunk_shape))
         if grid_shape(layout.shard_shape, layout.chunk_shape) in possible:
             return None
         shapes = [",".join(map(str, _times(n, layout.chunk_shape))) for n in possible]
@@ -124,16 +123,14 @@ def _new_scale(location: Location, request: WriteRequest, shape: Shape, factors:
 
 def _sharding(grid: Shape, layout: Layout, codec: str) -> dict[str, Any]:
     """Return how chunks come into shards; a small level has the largest shard that the asked one covers."""
-    most = grid_shape(layout.object_shape, layout.chunk_shape)
-    possible = shard_grids(grid)
-    n_bits = max(n for n, shape in enumerate(possible) if all(a <= b for a, b in zip(shape, most, strict=True)))
+    inside, shards = morton_shard_bits(grid, grid_shape(layout.object_shape, layout.chunk_shape))
     encoding = "gzip" if codec == "gzip" else "raw"
     return {
         "@type": "neuroglancer_uint64_sharded_v1",
         "hash": "identity",
-        "preshift_bits": n_bits,
+        "preshift_bits": inside,
         "minishard_bits": 0,
-        "shard_bits": len(possible) - 1 - n_bits,
+        "shard_bits": shards,
         "data_encoding": encoding,
         "minishard_index_encoding": encoding,
     }
@@ -221,7 +218,7 @@ def _shard_of(scale: Mapping[str, Any], grid: Shape) -> tuple[Shape | None, str]
     sharding = scale.get("sharding")
     if sharding is None:
         return None, ""
-    possible = shard_grids(grid)
+    possible = morton_blocks(grid)
     n_bits = sharding["preshift_bits"] + sharding["minishard_bits"]
     if sharding["hash"] != "identity":
         return None, f"chunks are spread over shards by {sharding['hash']}"

@@ -12,8 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.access import Request
-from storebench.backends._precomputed import chunk_number
-from storebench.grid import Region, Shape, block_region, blocks_touched, grid_shape
+from storebench.grid import Region, Shape, block_region, blocks_touched, grid_shape, morton_number
 from storebench.measurement._geometry import Prediction, level_folders, stored_object, zarr_region
 from storebench.stores import Location
 
@@ -80,7 +79,7 @@ def _shards(folder: Path, scale: Mapping[str, Any], region: Region) -> Predictio
     grid, sharding = grid_shape(shape, chunk), scale["sharding"]
     touched: dict[int, set[int]] = defaultdict(set)
     for index in blocks_touched(region, chunk):
-        number = chunk_number(index, grid)
+        number = morton_number(index, grid)
         touched[number >> sharding["preshift_bits"]].add(number)
     total = Prediction()
     for shard, numbers in touched.items():
