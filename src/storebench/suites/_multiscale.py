@@ -56,7 +56,8 @@ def _smoke() -> Iterator[Grid]:
     yield _grid("smoke", "omezarr-0.5-zarrpython", PLANE, "Plane", layout="256x256", codec=BLOSC, **views)
     yield _grid("smoke", "omezarr-0.5-tensorstore", PLANE, "Plane", layout="256x256", codec=BLOSC, **views)
     yield _grid("smoke", "ometiff-tifffile", PLANE, "Plane", layout="256x256", codec=_PREDICTED, **views)
-    yield _grid("smoke", "jp2-glymur", PLANE, "Plane", layout="default", codec="jp2-lossless", pattern="viewer832x1280")
+    own: dict[str, Any] = {"codec": "jp2-lossless", "pattern": "viewer832x1280", "slow": True}
+    yield _grid("smoke", "jp2-glymur", PLANE, "Plane", layout="default", **own)
     full: dict[str, Any] = {"pattern": "viewer832x1280-from0", "question": _WITHOUT}
     yield _grid("smoke", "zarr3-zarrpython", PLANE, "Plane", layout="256x256", codec=BLOSC, **full)
     boxes: dict[str, Any] = {"pattern": "viewer_roi64", "n_levels": 2, "question": _BOXES}
