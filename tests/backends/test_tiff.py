@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
-from storebench.backends import WriteRequest, tiff, write_array
+from storebench.backends import WriteRequest, _tiff_writer, check_stored, get_backend, write_array
 from storebench.backends.tiff import TiffTifffile
 from storebench.codecs import parse_codec
 from storebench.errors import DataError, UsageError
@@ -133,8 +136,8 @@ def test_a_whole_read_fetches_the_file_once(tmp_path):
 
 def test_bigtiff_is_chosen_by_size(tmp_path, monkeypatch):
     values = index_image((4, 64, 64))
-    assert not tiff.needs_bigtiff(request_for(values))
-    monkeypatch.setattr(tiff, "CLASSIC_TIFF_BYTES", values.nbytes)
+    assert not _tiff_writer.needs_bigtiff(request_for(values))
+    monkeypatch.setattr(_tiff_writer, "CLASSIC_TIFF_BYTES", values.nbytes)
     location = store(tmp_path, values, "zstd-3")
     with BACKEND.open(location) as reader:
         assert reader.stored_as().note == "BigTIFF"
@@ -145,7 +148,7 @@ def test_bigtiff_is_chosen_by_size(tmp_path, monkeypatch):
 def test_lzw_may_need_half_as_much_again(codec, big):
     shape = (1024, 1024, 2**32 * 3 // 4 // 2**20)  # 3 GiB of uint8, never made
     request = WriteRequest(shape=shape, dtype=np.dtype("uint8"), axes="zyx", codec=parse_codec(codec))
-    assert tiff.needs_bigtiff(request) is big
+    assert _tiff_writer.needs_bigtiff(request) is big
 
 
 @pytest.mark.parametrize("codec", ["none", "deflate-6", "zstd-3", "lzw", "zstd-3-predictor"])
@@ -161,7 +164,6 @@ def test_the_block_codec_makes_what_is_in_the_file(tmp_path, codec, dtype):
 
 
 def test_a_predictor_is_never_mistaken_for_none(tmp_path):
-    from storebench.backends import check_stored
     from storebench.errors import VerificationError
 
     values = index_image((6, 40, 50))
@@ -210,3 +212,109 @@ def test_regions_and_levels_that_are_not_there(tmp_path):
             reader.read(Region((0, 0, 0), (7, 40, 50)))
         with pytest.raises(UsageError, match="no level 1"):
             reader.read(Region.whole((3, 20, 25)), 1)
+
+
+# plane by plane
+
+STREAMED = index_image((9, 40, 50))
+
+
+def stream(place: Location, codec: str, chunk, n_planes: int):
+    """Write the first planes of `STREAMED`, flush, and return the writer's context, still open."""
+    context = BACKEND.create(place, request_for(STREAMED, codec, chunk))
+    writer = context.__enter__()
+    for i in range(n_planes):
+        writer.write(Region((i, 0, 0), (i + 1, 40, 50)), STREAMED[i : i + 1])
+    writer.flush()
+    return context, writer
+
+
+@pytest.mark.parametrize(
+    ("codec", "chunk"), [("none", None), ("none", (1, 16, 16)), ("zstd-3", None), ("deflate-6-predictor", (1, 7, 50))]
+)
+def test_planes_of_a_stream_are_pages_that_tifffile_reads_as_one_volume(tmp_path, codec, chunk):
+    location = Location(tmp_path / "a.tiff")
+    context, writer = stream(location, codec, chunk, 4)
+    writer.write(Region((4, 0, 0), (9, 40, 50)), STREAMED[4:])
+    context.__exit__(None, None, None)
+    with BACKEND.open(location) as reader:
+        check_stored(reader.stored_as(), request_for(STREAMED, codec, chunk))
+        assert reader.stored_as().note == ""
+        np.testing.assert_array_equal(reader.read(Region.whole(STREAMED.shape)), STREAMED)
+    np.testing.assert_array_equal(tifffile.imread(location.path), STREAMED)
+
+
+@pytest.mark.parametrize(("codec", "chunk"), [("none", None), ("zstd-3", (1, 16, 16))])
+def test_wherever_a_stream_ends_what_was_flushed_is_readable(tmp_path, codec, chunk):
+    """Plane 4 is cut after each few bytes, and left as the hole that a file system shows where nothing came."""
+    location, cut = Location(tmp_path / "a.tiff"), Location(tmp_path / "cut.tiff")
+    context, writer = stream(location, codec, chunk, 4)
+    n_flushed = location.size()[0]
+    writer.write(Region((4, 0, 0), (5, 40, 50)), STREAMED[4:5])
+    writer.flush()
+    data = location.path.read_bytes()
+    context.__exit__(None, None, None)
+    assert n_flushed < len(data)
+    cuts = [data[:n] for n in (*range(n_flushed, len(data), len(data) // 60), len(data) - 1)]
+    for content in (*cuts, data[:n_flushed] + bytes(len(data) - n_flushed)):
+        cut.path.write_bytes(content)
+        with BACKEND.open(cut) as reader:
+            assert reader.levels == (STREAMED.shape,)
+            flushed = Region((0, 0, 0), (4, 40, 50))
+            np.testing.assert_array_equal(reader.read(flushed), STREAMED[:4])
+            assert reader.stored_as().note == "4 of 9 planes are there"
+            with pytest.raises(DataError, match=r"has 4 of 9 planes, 5 are missing: .*interrupted"):
+                reader.read(Region((4, 0, 0), (5, 40, 50)))
+            with pytest.raises(DataError, match=r"4 of 9 planes"):
+                reader.read(Region.whole(STREAMED.shape))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from storebench.backends import WriteRequest, get_backend, writing
+from storebench.codecs import parse_codec
+from storebench.grid import Region
+from storebench.stores import Location
+values = np.arange(9 * 40 * 50).reshape(9, 40, 50).astype("uint16")
+request = WriteRequest(shape=values.shape, dtype=values.dtype, axes="zyx", codec=parse_codec(sys.argv[2]))
+with writing(get_backend(sys.argv[3]), Location(Path(sys.argv[1])), request) as writer:
+    for i in range(9):
+        writer.write(Region((i, 0, 0), (i + 1, 40, 50)), values[i : i + 1])
+        if i == 5:
+            writer.flush()
+        if i == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd-3"])
+@pytest.mark.parametrize("name", ["tiff-tifffile", "ometiff-tifffile"])
+def test_a_killed_writer_leaves_what_it_flushed(tmp_path, codec, name):
+    backend = get_backend(name)
+    location = Location(tmp_path / f"a{backend.suffix}")
+    done = subprocess.run([sys.executable, "-c", KILLED, location.path, codec, name], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with backend.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region((0, 0, 0), (6, 40, 50))), STREAMED[:6])
+        assert reader.stored_as().shape == STREAMED.shape
+        with pytest.raises(DataError, match="of 9 planes"):
+            reader.read(Region((8, 0, 0), (9, 40, 50)))
+
+
+def test_planes_come_whole_and_in_order(tmp_path):
+    context, writer = stream(Location(tmp_path / "a.tiff"), "zstd-3", None, 2)
+    for start, stop, words in (
+        ((3, 0, 0), (4, 40, 50), "plane 2 of level 0 comes next"),
+        ((1, 0, 0), (2, 40, 50), "out of order"),
+        ((2, 0, 0), (3, 20, 50), "cuts planes"),
+    ):
+        region = Region(start, stop)
+        with pytest.raises(UsageError, match=words):
+            writer.write(region, STREAMED[region.slices])
+    context.__exit__(None, None, None)
+    volumes = request_for(STREAMED, "zstd-3", (4, 16, 16))
+    assert BACKEND.write_order(volumes) == "whole"
+    with BACKEND.create(Location(tmp_path / "b.tiff"), volumes) as writer, pytest.raises(UsageError, match="whole"):
+        writer.write(Region((0, 0, 0), (4, 40, 50)), STREAMED[:4])

@@ -30,6 +30,7 @@ from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.backends.npy import NpyNumpy
+from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
 from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
@@ -61,6 +62,7 @@ __all__ = [
 _BACKENDS: Final[tuple[Backend, ...]] = (
     NpyNumpy(),
     TiffTifffile(),
+    OmeTiffTifffile(),
     PngImageio(),
     Jp2Imageio(),
     Jp2Glymur(),

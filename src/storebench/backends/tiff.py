@@ -6,8 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,11 @@ from storebench.backends._backend import (
     no_reopening,
     refusal,
 )
-from storebench.backends._single_file import NUMBERS, WholeWriter, no_checksum, reading, storing
-from storebench.backends._tiff_reader import COMPRESSION_TAGS, READ_ERRORS, TiffReader
-from storebench.grid import Layout, Shape, grid_shape
+from storebench.backends._single_file import NUMBERS, no_checksum, reading
+from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
+from storebench.backends._tiff_tags import COMPRESSION_TAGS
+from storebench.backends._tiff_writer import TiffPages, why_not_cut, write_order
 from storebench.stores import Location
-
-CLASSIC_TIFF_BYTES: Final = 2**32 - 2**25
-"""What a TIFF of 32-bit offsets holds, with tifffile's margin; larger images become BigTIFF."""
 
 _PREDICTABLE: Final = "int8 uint8 int16 uint16 int32 uint32 float16 float32 float64"
 
@@ -48,6 +45,8 @@ class TiffTifffile:
     parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = False  # tifffile writes arrays past any file object of Python
+    _levels = False
+    _dtypes = NUMBERS
 
     def why_unavailable(self) -> str | None:
         """Return None where tifffile and imagecodecs are installed."""
@@ -55,22 +54,37 @@ class TiffTifffile:
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse what TIFF or tifffile cannot hold exactly."""
-        sentence = refusal(self, request, n_axes=range(2, 6), dtypes=NUMBERS, kinds=tuple(COMPRESSION_TAGS))
+        sentence = refusal(
+            self,
+            request,
+            n_axes=range(2, 6),
+            dtypes=self._dtypes,
+            kinds=tuple(COMPRESSION_TAGS),
+            levels=self._levels,
+        )
         sentence = sentence or no_checksum(self, request)
         if sentence is None and request.codec.predictor and request.dtype.name not in _PREDICTABLE.split():
             return f"{self.name} has no predictor for {request.dtype.name}; take the codec without '-predictor'"
         if sentence is None and request.layout is not None:
-            return _why_not_cut(request.shape, request.layout)
+            return why_not_cut(request.shape, request.layout)
         return sentence
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
-        """Return "whole"."""
-        return "whole"
+        """Return "planes" where planes are pages, which come in order; "whole" for tiles of volumes."""
+        return write_order(request)
 
     @contextmanager
-    def create(self, location: Location, request: WriteRequest) -> Iterator[WholeWriter]:
-        """Take the image in one piece."""
-        yield WholeWriter(request, partial(_store, location, request))
+    def create(self, location: Location, request: WriteRequest) -> Iterator[TiffPages]:
+        """Take the image in one piece, or plane after plane."""
+        writer = TiffPages(location, request, self._describe(request))
+        try:
+            yield writer
+        finally:
+            writer.close()
+
+    def _describe(self, request: WriteRequest) -> str:
+        """Return what tifffile itself would write; but given as `metadata=` it squeezes a last axis of one voxel away."""
+        return json.dumps({"shape": request.shape, "axes": request.axes.upper()})
 
     def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
         """Refuse: the file is written once."""
@@ -109,75 +123,6 @@ class TiffTifffile:
 
         versions = (imagecodecs.deflate_version(), imagecodecs.zstd_version())
         return {name: f"{version} (imagecodecs' wheel)" for name, version in (v.split(maxsplit=1) for v in versions)}
-
-
-def _cut(shape: Shape, layout: Layout | None) -> tuple[dict[str, Any], int]:
-    """Return tifffile's words for a layout, and how many of the last axes one page holds."""
-    if layout is None:
-        return {}, 2
-    chunk = layout.chunk_shape
-    if len(chunk) > 2 and chunk[-3] > 1:
-        return {"tile": chunk[-3:], "volumetric": True}, 3
-    if chunk[-1] == shape[-1]:
-        return {"rowsperstrip": chunk[-2]}, 2
-    return {"tile": chunk[-2:]}, 2
-
-
-def _why_not_cut(shape: Shape, layout: Layout) -> str | None:
-    """Return the sentence for a chunk shape that is neither a strip nor a tile nor a volumetric tile, or None."""
-    chunk = layout.chunk_shape
-    settings, n_page_axes = _cut(shape, layout)
-    if any(n != 1 for n in chunk[:-n_page_axes]):
-        return f"TIFF cuts its last three axes only; make all but those 1 in the chunk shape {chunk}"
-    if "rowsperstrip" in settings:
-        if chunk[-2] > shape[-2]:
-            return f"a TIFF strip of {chunk[-2]} rows is higher than the image of {shape[-2]} rows; use {shape[-2]}"
-        return None
-    if chunk[-1] % 16 or chunk[-2] % 16:
-        strip = (*(1,) * (len(chunk) - 2), min(chunk[-2], shape[-2]), shape[-1])
-        return (
-            f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}; "
-            f"or use strips, which are rows of the whole width, as in {strip}"
-        )
-    return None
-
-
-def needs_bigtiff(request: WriteRequest) -> bool:
-    """Tell whether the file may outgrow 32-bit offsets, taking the worst that the codec can make of the voxels."""
-    _, n_page_axes = _cut(request.shape, request.layout)
-    plane = (*(1,) * (len(request.shape) - 2), *request.shape[-2:])
-    chunk = request.layout.chunk_shape if request.layout is not None else plane
-    n_chunks = math.prod(grid_shape(request.shape, chunk))
-    n_pages = math.prod(request.shape[:-n_page_axes])
-    worst = {"lzw": 1.5}.get(request.codec.kind, 1.01)  # LZW codes of up to 12 bits for one byte that never repeats
-    stored = n_chunks * math.prod(chunk) * request.dtype.itemsize * worst
-    return stored + 16 * n_chunks + 1024 * n_pages > CLASSIC_TIFF_BYTES
-
-
-def _store(location: Location, request: WriteRequest, values: NDArray) -> None:
-    """Write all pages, one thread."""
-    import tifffile
-
-    settings, n_page_axes = _cut(request.shape, request.layout)
-    if request.codec.kind != "none":
-        settings["compression"] = COMPRESSION_TAGS[request.codec.kind]
-        settings["predictor"] = request.codec.predictor
-    if request.codec.level is not None:
-        settings["compressionargs"] = {"level": request.codec.level}
-    # What tifffile itself would write; but given as `metadata=` it squeezes a last axis of one voxel out of the pages.
-    description = json.dumps({"shape": request.shape, "axes": request.axes.upper()})
-    with storing(location):
-        tifffile.imwrite(
-            location.path,
-            values.reshape((-1, *request.shape[-n_page_axes:])),
-            photometric="minisblack",  # else a last axis of 3 or 4 voxels becomes colour
-            bigtiff=needs_bigtiff(request),
-            ome=False,
-            metadata=None,
-            description=description,
-            maxworkers=1,
-            **settings,
-        )
 
 
 class _TiffBlocks:

@@ -1,0 +1,174 @@
+"""Writing TIFF: an image in one piece, its levels after it, or plane after plane as a camera gives them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storebench.backends._backend import WriteOrder, WriteRequest
+from storebench.backends._single_file import check_values, storing
+from storebench.backends._tiff_tags import COMPRESSION_TAGS
+from storebench.errors import UnsupportedError, UsageError
+from storebench.grid import Layout, Region, Shape, grid_shape
+from storebench.stores import Location
+
+if TYPE_CHECKING:
+    import tifffile
+
+CLASSIC_TIFF_BYTES: Final = 2**32 - 2**25
+"""What a TIFF of 32-bit offsets holds, with tifffile's margin; larger images become BigTIFF."""
+
+
+class TiffPages:
+    """Takes an image whole, or plane after plane in order; then its smaller levels, each whole.
+
+    One whole image is one call of tifffile, which puts uncompressed planes side by side. Planes that come one by one are
+    pages of their own, each complete with its directory: so all that was flushed is readable when this process dies.
+
+    Parameters
+    ----------
+    location : Location
+        The new file; it appears with the first voxels.
+    request : WriteRequest
+        What is stored.
+    description : str
+        Text of the first page, which tells shape and axes.
+    """
+
+    def __init__(self, location: Location, request: WriteRequest, description: str) -> None:
+        self._location = location
+        self._request = request
+        self._description = description
+        self._settings, self._n_page_axes = cut(request.shape, request.layout)
+        self._file: tifffile.TiffWriter | None = None
+        self._next = (0, 0)  # level, and index along its first axis
+
+    def write(self, region: Region, values: NDArray, level: int = 0) -> None:
+        """Append whole planes of level 0 along the first axis, or a whole level."""
+        shapes = self._request.level_shapes
+        if not 0 <= level < len(shapes):
+            raise UsageError(f"level {level} was not asked for: the image has the levels 0 to {len(shapes) - 1}")
+        check_values(replace(self._request, shape=shapes[level]), region, values, 0)
+        whole = region == Region.whole(shapes[level])
+        if not whole and write_order(self._request) == "whole":
+            raise UsageError(f"region {region} is a part of {shapes[level]}; this file is written whole")
+        if region.shape[1:] != shapes[level][1:]:
+            raise UsageError(f"region {region} cuts planes; TIFF takes whole planes of {shapes[level][1:]} voxels")
+        if (level, region.start[0]) != self._next:
+            at, index = self._next
+            raise UsageError(
+                f"region {region} of level {level} is out of order: plane {index} of level {at} comes next"
+            )
+        pages = np.ascontiguousarray(values).reshape((-1, *shapes[level][-self._n_page_axes :]))
+        with storing(self._location):
+            for part in (pages,) if whole else pages[:, np.newaxis]:
+                self._append(part, level)
+        self._next = (level, region.stop[0]) if region.stop[0] < shapes[level][0] else (level + 1, 0)
+        if self._next[0] == len(shapes):
+            self.close()
+
+    def _append(self, pages: NDArray, level: int) -> None:
+        """Have tifffile write pages, in one thread; what a file says once goes into the first."""
+        import tifffile
+
+        first = self._file is None
+        if self._file is None:
+            self._file = tifffile.TiffWriter(self._location.path, bigtiff=needs_bigtiff(self._request), ome=False)
+        codec, n_smaller = self._request.codec, len(self._request.level_factors)
+        settings: dict[str, Any] = dict(self._settings)
+        if codec.kind != "none":
+            settings |= {"compression": COMPRESSION_TAGS[codec.kind], "predictor": codec.predictor}
+        if codec.level is not None:
+            settings["compressionargs"] = {"level": codec.level}
+        if n_smaller:
+            settings |= {"subfiletype": 1} if level else {"subifds": n_smaller}
+        self._file.write(
+            pages,
+            photometric="minisblack",  # else a last axis of 3 or 4 voxels becomes colour
+            metadata=None,
+            description=self._description if first else None,
+            software=None if first else False,
+            maxworkers=1,
+            **settings,
+        )
+
+    def flush(self) -> None:
+        """Hand the planes written so far to the operating system; from then on they outlive this process.
+
+        Raises
+        ------
+        UnsupportedError
+            If smaller levels are still to come: tifffile writes the directories that lead there last.
+        """
+        if self._file is None:
+            return
+        if self._request.level_factors:
+            raise UnsupportedError("a TIFF with levels is readable once its last level is written; flush after that")
+        with storing(self._location):
+            self._file.filehandle.flush()
+
+    def close(self) -> None:
+        """Write what tifffile keeps for the end, and close the file."""
+        if self._file is not None:
+            with storing(self._location):
+                self._file.close()
+            self._file = None
+
+
+def write_order(request: WriteRequest) -> WriteOrder:
+    """Return "planes" where the planes along the first axis are pages and no levels follow, else "whole"."""
+    _, n_page_axes = cut(request.shape, request.layout)
+    in_pages = len(request.shape) > n_page_axes and request.stack_axis == 0
+    return "planes" if in_pages and not request.level_factors else "whole"
+
+
+def cut(shape: Shape, layout: Layout | None) -> tuple[dict[str, Any], int]:
+    """Return tifffile's words for a layout, and how many of the last axes one page holds."""
+    if layout is None:
+        return {}, 2
+    chunk = layout.chunk_shape
+    if len(chunk) > 2 and chunk[-3] > 1:
+        return {"tile": chunk[-3:], "volumetric": True}, 3
+    if chunk[-1] == shape[-1]:
+        return {"rowsperstrip": chunk[-2]}, 2
+    return {"tile": chunk[-2:]}, 2
+
+
+def why_not_cut(shape: Shape, layout: Layout) -> str | None:
+    """Return the sentence for a chunk shape that is neither a strip nor a tile nor a volumetric tile, or None."""
+    chunk = layout.chunk_shape
+    settings, n_page_axes = cut(shape, layout)
+    if any(n != 1 for n in chunk[:-n_page_axes]):
+        return f"TIFF cuts its last three axes only; make all but those 1 in the chunk shape {chunk}"
+    if "rowsperstrip" in settings:
+        if chunk[-2] > shape[-2]:
+            return f"a TIFF strip of {chunk[-2]} rows is higher than the image of {shape[-2]} rows; use {shape[-2]}"
+        return None
+    if chunk[-1] % 16 or chunk[-2] % 16:
+        strip = (*(1,) * (len(chunk) - 2), min(chunk[-2], shape[-2]), shape[-1])
+        return (
+            f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}; "
+            f"or use strips, which are rows of the whole width, as in {strip}"
+        )
+    return None
+
+
+def needs_bigtiff(request: WriteRequest) -> bool:
+    """Tell whether the file may outgrow 32-bit offsets, taking the worst that the codec can make of the voxels."""
+    return sum(_most_bytes(request, shape) for shape in request.level_shapes) > CLASSIC_TIFF_BYTES
+
+
+def _most_bytes(request: WriteRequest, shape: Shape) -> float:
+    """Return the most that one level can take."""
+    _, n_page_axes = cut(request.shape, request.layout)
+    plane = (*(1,) * (len(shape) - 2), *shape[-2:])
+    chunk = request.layout.chunk_shape if request.layout is not None else plane
+    n_chunks = math.prod(grid_shape(shape, chunk))
+    n_pages = math.prod(shape[:-n_page_axes])
+    worst = {"lzw": 1.5}.get(request.codec.kind, 1.01)  # LZW codes of up to 12 bits for one byte that never repeats
+    stored = n_chunks * math.prod(chunk) * request.dtype.itemsize * worst
+    return stored + 16 * n_chunks + 1024 * n_pages
