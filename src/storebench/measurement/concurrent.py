@@ -65,12 +65,20 @@ def parse_concurrency(text: str) -> tuple[str, int]:
 
 
 @functools.cache
-def _engine(concurrency: str, backend: str, threads: int | None) -> Engine:
-    """Start who works, once in a process; libraries in worker processes are held to the case's thread budget there."""
+def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
+    """Start who works, once in a process.
+
+    Parameters
+    ----------
+    concurrency : str
+        As of a case.
+    held : tuple of str and int or None
+        A backend and the threads that its library is held to in worker processes: pools belong to a process.
+    """
     kind, number = parse_concurrency(concurrency)
     started = engine_for(threads=number) if kind == "threads" else engine_for(workers=number)
     engine = _STARTED.enter_context(started)
-    why_not = engine.limit_threads(backend, threads) if isinstance(engine, Cluster) and threads is not None else None
+    why_not = engine.limit_threads(*held) if isinstance(engine, Cluster) and held is not None else None
     if why_not is not None:
         raise UnsupportedError(why_not)
     return engine
@@ -79,7 +87,7 @@ def _engine(concurrency: str, backend: str, threads: int | None) -> Engine:
 def _engine_of(case: Case) -> Engine:
     if case.concurrency is None:
         raise UsageError("a case without concurrency has one worker, this process")
-    return _engine(case.concurrency, case.backend, case.threads)
+    return _engine(case.concurrency, None if case.threads is None else (case.backend, case.threads))
 
 
 def _read_unit(backend: Backend, workload: Workload) -> Shape:

@@ -84,7 +84,7 @@ class Grid:
     subject : Subject
         The image.
     params : mapping of str to tuple of str
-        Values per parameter: `layout` ("64x64x64", "32x32x32-in-128x128x128", "default"), `codec`, `pattern`.
+        Values per parameter: `layout` ("64x64x64", "32x32x32-in-128x128x128", "default"), `codec`, `pattern`, `concurrency`.
     n_levels : int
         Resolution levels stored.
     slow : bool
@@ -182,7 +182,7 @@ class Grid:
             threads=self.threads,
             level_axes=self.level_axes,
             level_method=self.level_method,
-            concurrency=self.concurrency,
+            concurrency=given.get("concurrency", self.concurrency),
         )
 
     def on(self, subject: Subject) -> Grid:
