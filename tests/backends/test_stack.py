@@ -13,7 +13,7 @@ from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
 from storebench.backends.tiff import TiffTifffile
 from storebench.codecs import parse_codec
-from storebench.errors import DataError, UsageError
+from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region
 from storebench.stores import Location, RequestLog
 
@@ -56,9 +56,9 @@ def test_names_sort_beyond_ten_thousand_planes(tmp_path):
     request = request_for(shape=(10001, 2, 2))
     location = Location(tmp_path / "a.tiffstack")
     location.path.mkdir()
-    from storebench.backends.stack import _file_name
+    from storebench.backends._stack_writers import StackNames
 
-    assert _file_name(request, 7, ".tiff") == "zyx-z00007.tiff"
+    assert StackNames.for_request(request, ".tiff").name(7) == "zyx-z00007.tiff"
 
 
 def test_a_read_opens_the_files_that_it_touches(tmp_path):
@@ -152,3 +152,75 @@ def test_blocks_are_one_plane_thick():
     with pytest.raises(UsageError, match="1 voxel thick"):
         blocks.encode(VALUES[:, 3:5])
     assert "no codec in memory" in Stack(Jp2Glymur()).block_codec(request_for("jp2-lossless"))
+
+
+def _names(location: Location) -> dict[str, int]:
+    return {path.name: path.stat().st_ino for path in location.path.iterdir()}
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("chunk", [None, (16, 16)], ids=["strips", "tiles"])
+def test_a_reopened_stack_replaces_planes_by_renaming_and_adds_others(tmp_path, chunk, axis):
+    location = Location(tmp_path / "a.tiffstack")
+    first, _ = np.split(VALUES, [5], axis)
+    layout = chunk and (*chunk[:axis], 1, *chunk[axis:])
+    request = request_for("none", axis, layout, shape=first.shape)
+    write_array(STACK, location, request, (first,))
+    before, values = _names(location), VALUES.copy()
+    np.moveaxis(values, axis, 0)[2] += 1
+    with STACK.reopen(location) as writer:
+        for start, stop in ((2, 3), (5, VALUES.shape[axis])):
+            region = Region(
+                tuple(start * (i == axis) for i in range(3)), (*VALUES.shape[:axis], stop, *VALUES.shape[axis + 1 :])
+            )
+            writer.write(region, values[region.slices])
+    after = _names(location)
+    assert len(after) == VALUES.shape[axis]
+    assert sorted(name[:9] for name in before if before[name] != after[name]) == [f"zyx-{'zyx'[axis]}0002"]
+    with STACK.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region.whole(VALUES.shape)), values)
+        stored = reader.stored_as()
+        assert (stored.codec, stored.layout.chunk_shape[axis]) == ("none", 1)
+
+
+def test_what_a_killed_process_left_beside_a_plane_is_no_plane_and_is_replaced(tmp_path):
+    location = Location(tmp_path / "a.tiffstack")
+    write_array(STACK, location, request_for("none"), (VALUES,))
+    (location.path / ".zyx-z0003.tiff").write_bytes(b"half a file")
+    with STACK.reopen(location) as writer:
+        writer.write(Region((3, 0, 0), (4, 40, 50)), VALUES[:1])
+    assert len(_names(location)) == 12
+    with STACK.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region((3, 0, 0), (4, 40, 50))), VALUES[:1])
+
+
+@pytest.mark.parametrize(
+    ("inner", "codec", "words"),
+    [
+        (PngImageio(), "png-6", r"do not tell exactly how they are compressed \(png-\*\)"),
+        (TiffTifffile(), "zstd-3", r"do not tell exactly how they are compressed \(zstd-"),
+        (Jp2Imageio(), "jp2-lossless", r"do not tell exactly how they are compressed \(jp2-"),
+    ],
+)
+def test_a_stack_whose_files_do_not_tell_their_codec_takes_nothing(tmp_path, inner, codec, words):
+    stack = Stack(inner)
+    location = Location(tmp_path / f"a{stack.suffix}")
+    write_array(stack, location, request_for(codec), (VALUES,))
+    with pytest.raises(UnsupportedError, match=words), stack.reopen(location):
+        pass
+    other = Location(tmp_path / f"b{stack.suffix}")
+    location.path.rename(other.path)
+    for path in list(other.path.iterdir()):
+        path.rename(path.with_name(path.name.replace("zyx-z", "plane")))
+    with pytest.raises(UnsupportedError, match="other names than storebench gives"), stack.reopen(other):
+        pass
+
+
+def test_a_reopened_stack_takes_whole_planes_of_its_own_type(tmp_path):
+    location = Location(tmp_path / "a.tiffstack")
+    write_array(STACK, location, request_for("none"), (VALUES,))
+    with STACK.reopen(location) as writer:
+        with pytest.raises(UsageError, match="cuts planes"):
+            writer.write(Region((0, 0, 0), (1, 10, 50)), VALUES[:1, :10])
+        with pytest.raises(UsageError, match="cannot take float32"):
+            writer.write(Region((0, 0, 0), (1, 40, 50)), VALUES[:1].astype("float32"))

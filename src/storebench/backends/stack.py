@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -18,25 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
-    ArrayWriter,
     Backend,
     BlockCodec,
     ParallelWrites,
     StoredAs,
     WriteOrder,
     WriteRequest,
-    no_reopening,
     refusal,
 )
-from storebench.backends._single_file import check_region, check_values
-from storebench.errors import DataError, UsageError
+from storebench.backends._single_file import check_region
+from storebench.backends._stack_writers import OWN_NAME, ReopenedStack, StackNames, StackWriter, with_extent, without
+from storebench.codecs import parse_codec
+from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape
 from storebench.stores import Location
 
 _OTHER_ENDINGS: Final = {".tiff": (".tif",), ".jp2": (".j2k", ".j2c", ".jpx"), ".jhc": (".j2c", ".jph")}
 """What other programs call the same formats; storebench writes the first one only."""
-
-_OWN_NAME: Final = re.compile(r"([tczyx]{3})-([tczyx])(\d+)")
 
 
 class Stack:
@@ -83,21 +81,53 @@ class Stack:
                 f"along {request.axes[request.stack_axis]}"
             )
         plane = _plane_request(request)
-        return self._inner.why_unsupported(location.child(_file_name(request, 0, self._inner.suffix)), plane)
+        place = location.child(StackNames.for_request(request, self._inner.suffix).name(0))
+        return self._inner.why_unsupported(place, plane)
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
         """Return "planes"."""
         return "planes"
 
     @contextmanager
-    def create(self, location: Location, request: WriteRequest) -> Iterator[_StackWriter]:
+    def create(self, location: Location, request: WriteRequest) -> Iterator[StackWriter]:
         """Make the folder; every write adds its planes' files. Several processes may do so for one stack."""
         location.path.mkdir(exist_ok=True)
-        yield _StackWriter(self._inner, location, request)
+        names = StackNames.for_request(request, self._inner.suffix)
+        n_planes = request.shape[request.stack_axis]
+        yield StackWriter(self._inner, location, _plane_request(request), names, n_planes=n_planes)
 
-    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
-        """Refuse: a plane's file is written once."""
-        raise no_reopening(self)
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[StackWriter]:
+        """Take whole planes: those that are there are replaced, those behind them are added.
+
+        Raises
+        ------
+        UnsupportedError
+            If the files do not tell how more of the same are written: other names, or a codec that no file tells exactly.
+        """
+        axes, axis, names = _planes(location, self._inner.suffix)
+        if axes is None:
+            raise UnsupportedError(
+                f"the files of {location.path.name} have other names than storebench gives, which say neither axes nor plane; "
+                "write the stack anew"
+            )
+        with self._inner.open(location.child(names[0])) as reader:
+            stored = reader.stored_as()
+        try:
+            codec = parse_codec(stored.codec)
+        except UsageError as error:
+            raise UnsupportedError(
+                f"the files of {location.path.name} do not tell exactly how they are compressed ({stored.codec}), so no plane can "
+                "be written like the others; write the stack anew, or use tiffstack-tifffile with the codec none"
+            ) from error
+        plane = WriteRequest(
+            shape=stored.shape, dtype=stored.dtype, axes=without(axes, axis), codec=codec, layout=stored.layout
+        )
+        place = location.child(names[0])
+        why_not = self._inner.why_unsupported(place, plane)
+        if why_not is not None:
+            raise UnsupportedError(why_not)
+        yield ReopenedStack(self._inner, location, plane, StackNames.of(names[0], self._inner.suffix))
 
     @contextmanager
     def open(self, location: Location) -> Iterator[_StackReader]:
@@ -118,53 +148,16 @@ class Stack:
         return self._inner.facts()
 
 
-def _without(extents: Shape, axis: int) -> Shape:
-    return extents[:axis] + extents[axis + 1 :]
-
-
-def _with(extents: Shape, axis: int, extent: int) -> Shape:
-    return (*extents[:axis], extent, *extents[axis:])
-
-
 def _plane_request(request: WriteRequest) -> WriteRequest:
     """Return the request for one plane."""
     axis, layout = request.stack_axis, request.layout
     return replace(
         request,
-        shape=_without(request.shape, axis),
-        axes=request.axes[:axis] + request.axes[axis + 1 :],
-        layout=None if layout is None else Layout(chunk_shape=_without(layout.chunk_shape, axis)),
+        shape=without(request.shape, axis),
+        axes=without(request.axes, axis),
+        layout=None if layout is None else Layout(chunk_shape=without(layout.chunk_shape, axis)),
         stack_axis=0,
     )
-
-
-def _file_name(request: WriteRequest, index: int, suffix: str) -> str:
-    n_digits = max(4, len(str(request.shape[request.stack_axis] - 1)))
-    return f"{request.axes}-{request.axes[request.stack_axis]}{index:0{n_digits}d}{suffix}"
-
-
-class _StackWriter:
-    """Writes planes, each a file that is complete once it was written."""
-
-    def __init__(self, inner: Backend, location: Location, request: WriteRequest) -> None:
-        self._inner = inner
-        self._location = location
-        self._request = request
-        self._plane = _plane_request(request)
-
-    def write(self, region: Region, values: NDArray, level: int = 0) -> None:
-        """Store the planes of a region, which must be whole."""
-        check_values(self._request, region, values, level)
-        axis = self._request.stack_axis
-        if _without(region.shape, axis) != self._plane.shape:
-            raise UsageError(f"region {region} cuts planes; a stack takes whole planes of {self._plane.shape} voxels")
-        for index, plane in enumerate(np.moveaxis(values, axis, 0), start=region.start[axis]):
-            place = self._location.child(_file_name(self._request, index, self._inner.suffix))
-            with self._inner.create(place, self._plane) as writer:
-                writer.write(Region.whole(plane.shape), plane)
-
-    def flush(self) -> None:
-        """Do nothing: each plane's file was closed when it was written."""
 
 
 class _StackReader:
@@ -183,13 +176,13 @@ class _StackReader:
     @property
     def levels(self) -> tuple[Shape, ...]:
         """The planes' levels; the number of planes stays the same in each."""
-        return tuple(_with(shape, self._axis, len(self._places)) for shape in self._plane_levels)
+        return tuple(with_extent(shape, self._axis, len(self._places)) for shape in self._plane_levels)
 
     def read(self, region: Region, level: int = 0) -> NDArray:
         """Read a region from the planes that it touches."""
         check_region(self._location, self.levels, region, level)
         start, stop = region.start[self._axis], region.stop[self._axis]
-        part = Region(_without(region.start, self._axis), _without(region.stop, self._axis))
+        part = Region(without(region.start, self._axis), without(region.stop, self._axis))
         planes = (self._read_plane(place, part, level) for place in self._places[start:stop])
         first = next(planes)  # a region is never empty
         values = np.empty(region.shape, first.dtype)
@@ -221,9 +214,11 @@ class _StackReader:
             first,
             shape=self.levels[0],
             axes=self._axes,
-            layout=Layout(chunk_shape=_with(first.layout.chunk_shape if first.layout else first.shape, self._axis, 1)),
+            layout=Layout(
+                chunk_shape=with_extent(first.layout.chunk_shape if first.layout else first.shape, self._axis, 1)
+            ),
             level_shapes=(self.levels[0],),
-            decode_shape=None if first.decode_shape is None else _with(first.decode_shape, self._axis, 1),
+            decode_shape=None if first.decode_shape is None else with_extent(first.decode_shape, self._axis, 1),
             chunk_bytes=sum(sizes) if len(sizes) == len(planes) else None,
         )
 
@@ -243,7 +238,7 @@ def _planes(location: Location, suffix: str) -> tuple[str | None, int, list[str]
         location.log.add("list", location.path.name, 0)
     if not names:
         raise DataError(f"{location.path} holds no {suffix} files; a stack needs one per plane")
-    matches = [_OWN_NAME.fullmatch(name.removesuffix(suffix)) for name in names]
+    matches = [OWN_NAME.fullmatch(name.removesuffix(suffix)) for name in names]
     heads = {(match[1], match[2]) for match in matches if match is not None}
     if None in matches or len(heads) != 1:
         return None, 0, sorted(names, key=lambda name: [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", name)])
