@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from storebench.access import _patterns, _streams, _traces
 from storebench.access._requests import SCREEN_YX, AccessPattern, Request, Target
+from storebench.access._traces import TracePattern
 from storebench.errors import unknown_name
 from storebench.names import NameRule, examples, match_name
 
-__all__ = ["EXAMPLES", "SCREEN_YX", "AccessPattern", "Request", "Target", "parse_pattern"]
+__all__ = ["EXAMPLES", "SCREEN_YX", "AccessPattern", "Request", "Target", "TracePattern", "parse_pattern"]
 
 _KINDS: Final[tuple[tuple[tuple[NameRule, ...], Callable[..., AccessPattern]], ...]] = (
     (_patterns.RULES, _patterns.BoxPattern),

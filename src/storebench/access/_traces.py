@@ -87,6 +87,11 @@ class TracePattern:
         return ("overview", *zoom_in, *moves, *zoom_out)
 
     @property
+    def scene(self) -> str:
+        """The name of the trace that shows the same parts of the image from its levels."""
+        return self.name.removesuffix(_FROM0)
+
+    @property
     def _shown(self) -> str:
         """The axes that a view shows more than one voxel of: those that are zoomed and panned along."""
         return "".join(axis for axis, n_voxels in self.extent.items() if n_voxels > 1)
@@ -160,7 +165,7 @@ class TracePattern:
     def _draw(self, seed: int, target: Target, what: str) -> int:
         """Return a number that follows from the names alone, the same for a trace with levels and from full resolution."""
         shape = "x".join(map(str, target.levels[0]))
-        text = f"{seed}/{self.name.removesuffix(_FROM0)}/{shape}/{what}"
+        text = f"{seed}/{self.scene}/{shape}/{what}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
