@@ -27,6 +27,7 @@ from storebench.report.sections import (
     lossy,
     memory,
     padding,
+    parallel,
     rates,
     scaling_threads,
     stacks,
@@ -53,6 +54,7 @@ SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     growth.by_size,
     growth.by_objects,
     scaling_threads.make,
+    parallel.make,
     memory.make,
 )
 """In the order of the page."""
