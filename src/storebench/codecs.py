@@ -145,6 +145,9 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "zarr3-zarrpython": "zstd-3",
         "omezarr-0.4-zarrpython": "zstd-3",
         "omezarr-0.5-zarrpython": "zstd-3",
+        "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
+        "omezarr-0.5-tensorstore": "none",
+        "precomputed-tensorstore": "none",
         "tiff-tifffile": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",

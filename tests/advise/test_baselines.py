@@ -17,6 +17,8 @@ from storebench.stores import Location
 _ASKED_NOTHING = {
     "zarr2": "import zarr; zarr.create_array({path!r}, data=image, zarr_format=2)",
     "zarr3": "import zarr; zarr.create_array({path!r}, data=image)",
+    "zarr3-tensorstore": "import tensorstore as ts; ts.open({{'driver': 'zarr3', 'kvstore': 'file://' + {path!r} + '/'}}, "
+    "create=True, dtype=image.dtype, shape=image.shape).result().write(image).result()",
     "tiff": "import tifffile; tifffile.imwrite({path!r}, image)",
     "hdf5": "import h5py; h5py.File({path!r}, 'w').create_dataset('image', data=image)",
     "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
@@ -26,6 +28,7 @@ _ASKED_NOTHING = {
 _BY_BACKEND = {
     "zarr2-zarrpython": "zarr2",
     "zarr3-zarrpython": "zarr3",
+    "zarr3-tensorstore": "zarr3-tensorstore",
     "tiff-tifffile": "tiff",
     "hdf5-h5py": "hdf5",
     "png-imageio": "png-imageio",
@@ -60,9 +63,7 @@ def test_a_library_asked_nothing_takes_the_codec_of_the_table(
 def test_stacks_and_ome_take_what_their_planes_and_arrays_take() -> None:
     for backend, codec in DEFAULT_CODECS.items():
         plane = backend.replace("stack", "")
-        version = {"omezarr-0.4-zarrpython": "zarr2-zarrpython", "omezarr-0.5-zarrpython": "zarr3-zarrpython"}.get(
-            plane, plane
-        )
+        version = plane.replace("omezarr-0.4", "zarr2").replace("omezarr-0.5", "zarr3")
         assert DEFAULT_CODECS[version] == codec
     assert set(_BY_BACKEND) <= set(DEFAULT_CODECS)
 

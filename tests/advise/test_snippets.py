@@ -149,6 +149,18 @@ def test_a_snippet_stores_what_it_says(
         )  # halves round differently when means are of means
 
 
+def test_gzip_stands_in_neuroglancers_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = WriteRequest(
+        shape=(9, 64, 80),
+        dtype=np.dtype("uint16"),
+        axes="zyx",
+        codec=parse_codec("gzip-9"),
+        layout=Layout(chunk_shape=(4, 16, 16), shard_shape=(8, 32, 32)),
+        level_factors=level_factors("zyx", (9, 64, 80), 3),
+    )
+    test_a_snippet_stores_what_it_says("precomputed-tensorstore", request, tmp_path, monkeypatch)
+
+
 def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, folder: Path) -> Any:
     """Return what the backend itself stores."""
     return write_array(get_backend(name), Location(folder / f"own{get_backend(name).suffix}"), request, (image,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.codecs import SHUFFLES, Codec
@@ -17,11 +18,8 @@ array = zarr.create_array(
 {LAYOUT_GAP}{CODEC_GAP}<<more>>)
 array[:] = image
 """
-_OME = """\
-import numpy as np
-import zarr
-
-axes, levels, datasets = "<<axes>>", [], []
+LEVELS: Final = """\
+axes, levels, scales = "<<axes>>", [], []
 for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along z, y and x
     factors = [
         min(2**k, 1 << (n - 1).bit_length()) if axis in "zyx" else 1
@@ -36,6 +34,11 @@ for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along z, 
     if image.dtype.kind in "iu":
         level = np.rint(level)
     levels.append(level.astype(image.dtype))
+    scales.append(factors)
+"""
+MULTISCALE: Final = """\
+datasets = []
+for k, factors in enumerate(scales):
     steps = [{"type": "scale", "scale": [float(f) for f in factors]}]
     if k:
         shift = [(f - 1) / 2 for f in factors]
@@ -47,7 +50,13 @@ multiscale = {
     "axes": [{"name": a, "type": kinds.get(a, "space")} for a in axes],
     "datasets": datasets,
 }
-group = zarr.create_group(
+"""
+NO_AXES: Final = "OME-Zarr names its axes, and those of this image are not known: there is no code to show."
+_OME = f"""\
+import numpy as np
+import zarr
+
+{LEVELS}{MULTISCALE}group = zarr.create_group(
     "image.ome.zarr",
 <<attributes>>)
 for k, level in enumerate(levels):
@@ -96,13 +105,14 @@ def omezarr_04(wanted: Wanted) -> Gaps | str:
 
 def _omezarr(wanted: Wanted, attributes: str, more: str, codec: str) -> Gaps | str:
     if wanted.axes is None:
-        return "OME-Zarr names its axes, and those of this image are not known: there is no code to show."
+        return NO_AXES
     template = _OME.replace("<<axes>>", wanted.axes).replace("<<levels>>", str(wanted.n_levels))
     template = template.replace("<<attributes>>", attributes).replace("<<more>>", more)
-    return Gaps(template=template, layout=_indented(_layout(wanted)), codec=_indented(codec))
+    return Gaps(template=template, layout=indented(_layout(wanted)), codec=indented(codec))
 
 
-def _indented(lines: str) -> str:
+def indented(lines: str) -> str:
+    """Indent lines by four."""
     return "".join(f"    {line}\n" for line in lines.splitlines())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -63,6 +63,11 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "zarr3-zarrpython": _snippets_zarr.zarr3,
         "omezarr-0.4-zarrpython": _snippets_zarr.omezarr_04,
         "omezarr-0.5-zarrpython": _snippets_zarr.omezarr_05,
+        "zarr2-tensorstore": _snippets_tensorstore.zarr2,
+        "zarr3-tensorstore": _snippets_tensorstore.zarr3,
+        "omezarr-0.4-tensorstore": _snippets_tensorstore.omezarr_04,
+        "omezarr-0.5-tensorstore": _snippets_tensorstore.omezarr_05,
+        "precomputed-tensorstore": _snippets_tensorstore.precomputed,
     }
 )
 
@@ -85,6 +90,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "zarr2": _ZARR,
         "zarr3": _ZARR,
         "omezarr": _ZARR,
+        "precomputed": ("none", "gzip"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""
