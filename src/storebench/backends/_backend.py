@@ -350,14 +350,16 @@ def refusal(  # noqa: PLR0911 (one line per reason)
 def owned(values: NDArray) -> NDArray:
     """Return the same voxels as an owned, writable, C-contiguous array in native byte order, copying only where needed.
 
-    A reshaped view of an array of the same size owns its voxels well enough; a memory map, a buffer of somebody else's
-    or a small window into a large block does not, and is copied.
+    A reshaped view of an array of the same size owns its voxels well enough, and so does an array over memory that a library
+    has handed over with it (a capsule: pybind11, as in tensorstore); a memory map, a buffer of somebody else's or a small
+    window into a large block does not, and is copied.
     """
     values = np.asarray(values)
     root = values
     while isinstance(root.base, np.ndarray):
         root = root.base
-    holds_itself = type(root) is np.ndarray and root.base is None and root.nbytes == values.nbytes
+    handed_over = root.base is None or type(root.base).__name__ == "PyCapsule"
+    holds_itself = type(root) is np.ndarray and handed_over and root.nbytes == values.nbytes
     if holds_itself and values.flags.c_contiguous and values.flags.writeable and values.dtype.isnative:
         return values
     return np.array(values, dtype=values.dtype.newbyteorder("="), order="C", copy=True)
