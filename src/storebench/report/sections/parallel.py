@@ -29,7 +29,7 @@ from storebench.report.style import MARKERS, MUTED, SERIES, log_axis
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.report.views import Record
 from storebench.results.intervals import CONFIDENCE, Interval, median_ratio_interval
-from storebench.units import count_text, throughput_text, times_text
+from storebench.units import count_text, ratio_axis_text, throughput_text, times_text
 
 _KINDS: Final = {"threads": "threads", "workers": "processes"}
 """What a case calls who works at once, and what the page calls them."""
@@ -151,21 +151,36 @@ def _draw(lines: Sequence[_Line], points: Points) -> Figure:
         if any(line.first["operation"] == operation and line.kind == kind for line in lines)
     ]
     figure, grid = panel_grid(len(panels), columns=2, row_height=2.7, sharey=True)
-    rates = [row["throughput_mib_s"] for line in lines for row in line.rows.values()]
+    rates = [rate for line in lines for rate in (*_rates(line).values(), _ideal_rate(line))]
     for axes, (operation, kind) in zip(grid, panels, strict=True):
         members = [line for line in lines if (line.first["operation"], line.kind) == (operation, kind)]
         for line in members:
             if line.label in settings:
                 _draw_line(axes, line, settings.index(line.label), points)
         _dress(axes, f"{_OPERATIONS[operation]}, {_KINDS[kind]}", members, rates)
-    legend_above(figure, [series_handle(index) for index in range(len(settings))], settings, columns=2)
+    legend_above(figure, [series_handle(index) for index in range(len(settings))], settings, columns=3)
     return figure
 
 
+def _rates(line: _Line) -> dict[int, float]:
+    return {number: float(row["throughput_mib_s"]) for number, row in line.rows.items()}
+
+
+def _ideal_rate(line: _Line) -> float:
+    """Return the throughput of the most workers if nothing were lost."""
+    return float(line.first["throughput_mib_s"] * max(line.rows))
+
+
 def _draw_line(axes: Axes, line: _Line, index: int, points: Points) -> None:
-    rates = {number: float(row["throughput_mib_s"]) for number, row in line.rows.items()}
-    most = max(rates)
-    segments(axes, [(1, rates[1], most, rates[1] * most)], color=SERIES[index], linewidth=0.8, linestyle=":", alpha=0.7)
+    rates = _rates(line)
+    segments(
+        axes,
+        [(1, rates[1], max(rates), _ideal_rate(line))],
+        color=SERIES[index],
+        linewidth=0.8,
+        linestyle=":",
+        alpha=0.7,
+    )
     axes.plot(list(rates), list(rates.values()), color=SERIES[index], linewidth=1.4, marker="")
     points.series(axes, index, [(number, rates[number], row["position"]) for number, row in line.rows.items()])
 
@@ -177,9 +192,10 @@ def _dress(axes: Axes, title: str, lines: Sequence[_Line], rates: Sequence[float
     axes.xaxis.set_major_locator(FixedLocator(numbers))
     axes.xaxis.set_major_formatter(FixedFormatter([str(number) for number in numbers]))
     axes.xaxis.set_minor_locator(NullLocator())
-    log_axis(axes, rates, lambda rate: f"{rate:.3g}", which="y")
+    log_axis(axes, rates, ratio_axis_text, which="y")
     axes.set_title(title, pad=5)
-    axes.set_ylabel("MiB/s, log scale", color=MUTED)
+    if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+        axes.set_ylabel("MiB/s, log scale", color=MUTED)
 
 
 def _table(lines: Sequence[_Line]) -> Table:
