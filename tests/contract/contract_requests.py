@@ -13,9 +13,9 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from storebench.backends import Backend, WriteRequest
+from storebench.backends import BACKENDS, Backend, WriteRequest
 from storebench.codecs import EXAMPLES, parse_codec
-from storebench.grid import Layout, Region, Shape
+from storebench.grid import Layout, Region, Shape, iter_blocks
 from storebench.levels import build_levels
 from storebench.stores import Location
 
@@ -77,6 +77,29 @@ def some_accepted(backend: Backend, n: int, *, lossless: bool | None = None) -> 
     """Return up to `n` accepted requests, spread by a fixed seed."""
     pool = [r for r in accepted(backend) if lossless is None or r.codec.lossless == lossless]
     return random.Random(7).sample(pool, min(n, len(pool)))
+
+
+def pieces(backend: Backend, request: WriteRequest, thickness: int) -> list[Region]:
+    """Return regions that the backend takes without hidden buffering, in order; "any" gets pieces that fit no chunk."""
+    order = backend.write_order(request)
+    if order == "any":
+        return list(iter_blocks(request.shape, tuple(max(1, n - thickness) for n in request.shape)))
+    if order == "planes":
+        block = tuple(thickness if axis == request.stack_axis else n for axis, n in enumerate(request.shape))
+        return list(iter_blocks(request.shape, block))
+    return [Region.whole(request.shape)]
+
+
+@functools.cache
+def streamed_request(name: str) -> WriteRequest | None:
+    """Return the first volume of one level that a backend takes in parts; None where it takes none."""
+    backend = BACKENDS[name]
+    for request in fixed_requests(dtypes=("uint16",)):
+        if request.axes != "zyx" or request.level_factors or not request.codec.lossless:
+            continue
+        if backend.why_unsupported(_NOWHERE, request) is None and backend.write_order(request) != "whole":
+            return request
+    return None
 
 
 @functools.cache

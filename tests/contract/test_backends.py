@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +20,19 @@ from storebench.errors import UnsupportedError
 from storebench.grid import Region, grid_shape, iter_blocks
 from storebench.stores import Location, RequestLog
 
-from .contract_requests import accepted, fixed_requests, images, lossless_requests, own_index, regions, some_accepted
+from .contract_requests import (
+    accepted,
+    fixed_requests,
+    images,
+    lossless_requests,
+    own_index,
+    pieces,
+    regions,
+    some_accepted,
+    streamed_request,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def new_location(folder: Path, backend: Backend) -> Location:
@@ -56,22 +71,11 @@ def test_writing_region_by_region_gives_the_same_image(backend: Backend, tmp_pat
     request = data.draw(lossless_requests(backend))
     location, values = new_location(tmp_path, backend), own_index(request.shape, request.dtype)
     with writing(backend, location, request) as writer:
-        for region in _pieces(backend, request, data.draw(st.integers(1, 5))):
+        for region in pieces(backend, request, data.draw(st.integers(1, 5))):
             writer.write(region, values[region.slices])
     with backend.open(location) as reader:
         check_stored(reader.stored_as(), request)
         np.testing.assert_array_equal(reader.read(Region.whole(request.shape)), values, strict=True)
-
-
-def _pieces(backend: Backend, request: WriteRequest, thickness: int) -> list[Region]:
-    """Return regions that the backend takes without hidden buffering, in order; "any" gets pieces that fit no chunk."""
-    order = backend.write_order(request)
-    if order == "any":
-        return list(iter_blocks(request.shape, tuple(max(1, n - thickness) for n in request.shape)))
-    if order == "planes":
-        block = tuple(thickness if axis == request.stack_axis else n for axis, n in enumerate(request.shape))
-        return list(iter_blocks(request.shape, block))
-    return [Region.whole(request.shape)]
 
 
 # 2 honest refusal, both ways
@@ -178,9 +182,73 @@ def test_an_interrupted_stream_keeps_what_was_flushed(backend: Backend, tmp_path
 
 
 def _write_first(writer: ArrayWriter, backend: Backend, request: WriteRequest, values: np.ndarray) -> Region:
-    region = _pieces(backend, request, 1)[0]
+    region = pieces(backend, request, 1)[0]
     writer.write(region, values[region.slices])
     return region
+
+
+def _change(backend: Backend, location: Location, parts: list[Region], values: np.ndarray) -> str | None:
+    """Write regions of `values` into a stored image; return the sentence where the backend does not do that."""
+    try:
+        with backend.reopen(location) as writer:
+            for region in parts:
+                writer.write(region, values[region.slices])
+    except UnsupportedError as error:
+        return str(error)
+    return None
+
+
+def test_a_reopened_image_takes_a_region_and_keeps_the_rest_or_says_why_not(backend: Backend, tmp_path: Path) -> None:
+    for request in some_accepted(backend, 8, lossless=True):
+        location, levels = new_location(tmp_path, backend), images(request)
+        write_array(backend, location, request, levels)
+        stored = {Path(file): Path(file).read_bytes() for file in location.files()}
+        region, changed = pieces(backend, request, 1)[-1], levels[0].copy()
+        changed[region.slices] = changed[region.slices] == 0  # another value in each voxel
+        why_not = _change(backend, location, [region], changed)
+        now = {Path(file): Path(file).read_bytes() for file in location.files()}
+        with backend.open(location) as reader:
+            check_stored(reader.stored_as(), request)
+            found = [reader.read(Region.whole(values.shape), level) for level, values in enumerate(levels)]
+        if why_not is None:
+            np.testing.assert_array_equal(found[0], changed, strict=True)
+        else:
+            assert len(why_not.split()) > 3
+            assert now == stored
+            assert backend.write_order(request) != "any"  # what takes any region takes it later too
+        for smaller, values in zip(found[1:], levels[1:], strict=True):
+            np.testing.assert_array_equal(smaller, values, strict=True)
+        location.delete()
+
+
+STREAMED = [name for name in BACKENDS if BACKENDS[name].why_unavailable() is None and streamed_request(name)]
+
+
+@pytest.fixture(scope="session")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images whose writers were killed by SIGKILL after a flush and another write."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-m", "tests.contract.killed_writers", str(folder), *STREAMED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are of POSIX: run it on Linux")
+@pytest.mark.parametrize("name", STREAMED)
+def test_a_killed_stream_keeps_what_was_flushed_and_can_be_finished(name: str, killed: Path) -> None:
+    backend, request = BACKENDS[name], streamed_request(name)
+    assert request is not None
+    location, values = Location(killed / f"{name}{backend.suffix}"), own_index(request.shape, request.dtype)
+    flushed, *rest = pieces(backend, request, 1)
+    with backend.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(flushed), values[flushed.slices], strict=True)
+    why_not = _change(backend, location, rest, values)
+    if why_not is not None:
+        assert backend.write_order(request) == "planes"
+        return
+    with backend.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region.whole(request.shape)), values, strict=True)
 
 
 # the block codec alone
