@@ -358,7 +358,8 @@ def owned(values: NDArray) -> NDArray:
     root = values
     while isinstance(root.base, np.ndarray):
         root = root.base
-    handed_over = root.base is None or type(root.base).__name__ == "PyCapsule"
+    base: object = root.base
+    handed_over = base is None or type(base).__name__ == "PyCapsule"
     holds_itself = type(root) is np.ndarray and handed_over and root.nbytes == values.nbytes
     if holds_itself and values.flags.c_contiguous and values.flags.writeable and values.dtype.isnative:
         return values
