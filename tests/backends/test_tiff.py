@@ -14,7 +14,7 @@ import tifffile
 from storebench.backends import WriteRequest, _tiff_writer, check_stored, get_backend, write_array
 from storebench.backends.tiff import TiffTifffile
 from storebench.codecs import parse_codec
-from storebench.errors import DataError, UsageError
+from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region
 from storebench.stores import Location, RequestLog
 
@@ -318,3 +318,55 @@ def test_planes_come_whole_and_in_order(tmp_path):
     assert BACKEND.write_order(volumes) == "whole"
     with BACKEND.create(Location(tmp_path / "b.tiff"), volumes) as writer, pytest.raises(UsageError, match="whole"):
         writer.write(Region((0, 0, 0), (4, 40, 50)), STREAMED[:4])
+
+
+# changing what is stored
+
+
+@pytest.mark.parametrize("chunk", [None, (1, 16, 16), (1, 7, 50), (2, 16, 16)])
+def test_any_region_of_an_uncompressed_file_is_changed_in_place(tmp_path, chunk):
+    values = index_image((6, 40, 50))
+    location = store(tmp_path, values, "none", chunk)
+    n_bytes = location.size()
+    with BACKEND.reopen(location) as writer:
+        for region in (
+            Region((1, 5, 7), (4, 33, 42)),
+            Region((0, 39, 49), (6, 40, 50)),
+            Region((2, 0, 0), (3, 40, 50)),
+        ):
+            values[region.slices] += 7
+            writer.write(region, values[region.slices])
+        writer.flush()
+        with pytest.raises(UsageError, match="cannot take"):
+            writer.write(region, values[region.slices].astype("int16"))
+    assert location.size() == n_bytes
+    with BACKEND.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region.whole(values.shape)), values)
+    np.testing.assert_array_equal(tifffile.imread(location.path), values)
+
+
+def test_another_byte_order_is_kept(tmp_path):
+    values = index_image((6, 40, 50))
+    tifffile.imwrite(tmp_path / "big.tif", values, byteorder=">", photometric="minisblack")
+    region = Region((1, 5, 7), (4, 33, 42))
+    values[region.slices] += 7
+    with BACKEND.reopen(Location(tmp_path / "big.tif")) as writer:
+        writer.write(region, values[region.slices])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "big.tif"), values)
+
+
+@pytest.mark.parametrize("codec", ["zstd-3", "lzw"])
+def test_a_compressed_file_is_not_changed(tmp_path, codec):
+    location = store(tmp_path, index_image((6, 40, 50)), codec)
+    with pytest.raises(UnsupportedError, match="may not fit"), BACKEND.reopen(location):
+        pass
+
+
+def test_what_an_interrupted_file_lacks_is_not_made_up(tmp_path):
+    location = Location(tmp_path / "a.tiff")
+    context, _ = stream(location, "none", None, 4)
+    context.__exit__(None, None, None)
+    with BACKEND.reopen(location) as writer:
+        writer.write(Region((3, 0, 0), (4, 40, 50)), STREAMED[3:4] + 1)
+        with pytest.raises(DataError, match="4 of 9 planes"):
+            writer.write(Region((4, 0, 0), (5, 40, 50)), STREAMED[4:5])

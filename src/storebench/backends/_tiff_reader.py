@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from storebench.backends._backend import StoredAs, owned
 from storebench.backends._single_file import check_region, reading
 from storebench.backends._tiff_tags import (
+    COMPRESSION_TAGS,
     SPATIAL_AXES,
     chunk_shape,
     codec_name,
@@ -35,9 +36,15 @@ READ_ERRORS: Final = (ValueError, RuntimeError, struct.error, IndexError)
 """What tifffile and imagecodecs raise on damaged files."""
 
 
+Slices = tuple[slice, slice, slice]
+
+
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One resolution level: its shape, the page whose tags all its pages share, and its pages by number."""
+    """One resolution level: its shape, the page whose tags all its pages share, and its pages by number.
+
+    A page that was asked for is kept: while an image is open its tags are read a single time.
+    """
 
     shape: Shape
     key: Any
@@ -68,7 +75,7 @@ class TiffReader:
         if found is not None:
             shape, self._axes = found
             tiff.pages.useframes = True  # parse offsets and counts only: all pages have the first one's tags
-            self._levels = [_Level(shape, key, self._page), *self._smaller(key, shape)]
+            self._levels = [_Level(shape, key, cache(self._page)), *self._smaller(key, shape)]
         else:
             self._series = tiff.series[0]
             key, shape = self._series.keyframe, tuple(self._series.shape)
@@ -136,7 +143,7 @@ class TiffReader:
             if not (first.is_reduced and is_plain(first) and first.dtype == key.dtype):
                 return
             lead = shape[: len(shape) - len(page_shape(first))]
-            yield _Level((*lead, *page_shape(first)), first, partial(self._sub_page, number, first))
+            yield _Level((*lead, *page_shape(first)), first, cache(partial(self._sub_page, number, first)))
 
     def _sub_page(self, number: int, first: Any, index: int) -> Any:
         """Return a page of a smaller level."""
@@ -162,6 +169,17 @@ class TiffReader:
                 return owned(values[region.slices])
             return owned(series.asarray(maxworkers=1).reshape(self.levels[0])[region.slices])
 
+    @property
+    def in_place(self) -> bool:
+        """Whether voxels can be changed where they lie: not compressed, nothing predicted."""
+        return self._by_segments and self._key.compression == COMPRESSION_TAGS["none"] and self._key.predictor == 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a voxel as it is in the file, with its byte order."""
+        dtype: np.dtype = np.dtype(self._key.dtype).newbyteorder(self._tiff.byteorder)
+        return dtype
+
     def _start_of_run(self, level: _Level) -> int | None:
         """Return where a level's voxels begin that lie side by side, page after page; None where they do not."""
         if not level.key.is_contiguous:
@@ -173,43 +191,30 @@ class TiffReader:
     def _read_run(self, start: int, level: int) -> NDArray:
         """Read a whole level that is one run of bytes."""
         shape = self.levels[level]
-        dtype = np.dtype(self._key.dtype).newbyteorder(self._tiff.byteorder)
-        return owned(self._tiff.filehandle.read_array(dtype, math.prod(shape), start).reshape(shape))
+        return owned(self._tiff.filehandle.read_array(self.dtype, math.prod(shape), start).reshape(shape))
 
     def _read_segments(self, region: Region, level: _Level) -> NDArray:
         """Go through the pages, then through each page's strips or tiles."""
+        values = np.empty(region.shape, self._dtype)
+        for page, index, inside, outside in self._touched(region, level, values):
+            block = self._segment(page, index)
+            outside[...] = page.nodata if block is None else block[inside]
+        return values
+
+    def segments(self, region: Region, values: NDArray) -> Iterator[tuple[Any, int, Slices, NDArray]]:
+        """Yield what a region of level 0 touches: page, number of the strip or tile, its part, and that part of `values`."""
+        return self._touched(region, self._levels[0], values)
+
+    def _touched(self, region: Region, level: _Level, values: NDArray) -> Iterator[tuple[Any, int, Slices, NDArray]]:
         k = self._n_page_axes
         lead = level.shape[:-k]
         box = Region(_to_3d(region.start[-k:], 0), _to_3d(region.stop[-k:], 1))
-        values = np.empty(region.shape, self._dtype)
         planes = values.reshape(-1, *box.shape)
         positions = itertools.product(*(range(a, b) for a, b in zip(region.start[:-k], region.stop[:-k], strict=True)))
         for plane, position in zip(planes, positions, strict=True):
-            index = int(np.ravel_multi_index(position, lead)) if lead else 0
-            self._read_page(level.page(index), box, plane)
-        return values
-
-    def _read_page(self, page: Any, box: Region, out: NDArray) -> None:
-        """Fill `out`, of the shape of `box` (depth, rows, columns), from one page. Plain integers, for speed."""
-        (d0, r0, c0), (d1, r1, c1) = box.start, box.stop
-        depth, rows, columns = _to_3d(chunk_shape(page.keyframe), 1)
-        _, n_rows, n_columns = grid_shape(_to_3d(page_shape(page.keyframe), 1), (depth, rows, columns))
-        for d in range(d0 // depth, -(-d1 // depth)):
-            for r in range(r0 // rows, -(-r1 // rows)):
-                for c in range(c0 // columns, -(-c1 // columns)):
-                    starts = (d * depth, r * rows, c * columns)
-                    low = max(starts[0], d0), max(starts[1], r0), max(starts[2], c0)
-                    high = min(starts[0] + depth, d1), min(starts[1] + rows, r1), min(starts[2] + columns, c1)
-                    block = self._segment(page, (d * n_rows + r) * n_columns + c)
-                    target = out[low[0] - d0 : high[0] - d0, low[1] - r0 : high[1] - r0, low[2] - c0 : high[2] - c0]
-                    if block is None:
-                        target[...] = page.nodata
-                        continue
-                    target[...] = block[
-                        low[0] - starts[0] : high[0] - starts[0],
-                        low[1] - starts[1] : high[1] - starts[1],
-                        low[2] - starts[2] : high[2] - starts[2],
-                    ]
+            page = level.page(int(np.ravel_multi_index(position, lead)) if lead else 0)
+            for index, inside, outside in _pieces(page.keyframe, box):
+                yield page, index, inside, plane[outside]
 
     def _segment(self, page: Any, index: int) -> NDArray | None:
         """Return a strip or tile as (depth, rows, columns), or None where nothing was stored for it."""
@@ -245,6 +250,28 @@ class TiffReader:
             chunk_bytes=n_bytes,
             note=", ".join(filter(None, words)),
         )
+
+
+def _pieces(key: Any, box: Region) -> Iterator[tuple[int, Slices, Slices]]:
+    """Yield each strip or tile that a box of a page touches: its number, its part, and that part of the box.
+
+    All are (depth, rows, columns).
+    """
+    (d0, r0, c0), (d1, r1, c1) = box.start, box.stop
+    depth, rows, columns = _to_3d(chunk_shape(key), 1)
+    _, n_rows, n_columns = grid_shape(_to_3d(page_shape(key), 1), (depth, rows, columns))
+    for d in range(d0 // depth, -(-d1 // depth)):
+        for r in range(r0 // rows, -(-r1 // rows)):
+            for c in range(c0 // columns, -(-c1 // columns)):
+                start = (d * depth, r * rows, c * columns)
+                low = max(start[0], d0), max(start[1], r0), max(start[2], c0)
+                high = min(start[0] + depth, d1), min(start[1] + rows, r1), min(start[2] + columns, c1)
+                yield (d * n_rows + r) * n_columns + c, _seen_from(start, low, high), _seen_from(box.start, low, high)
+
+
+def _seen_from(origin: Shape, low: Shape, high: Shape) -> Slices:
+    d, r, c = origin
+    return slice(low[0] - d, high[0] - d), slice(low[1] - r, high[1] - r), slice(low[2] - c, high[2] - c)
 
 
 def _to_3d(extents: Shape, fill: int) -> Shape:

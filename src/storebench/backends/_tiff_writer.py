@@ -1,4 +1,4 @@
-"""Writing TIFF: an image in one piece, its levels after it, or plane after plane as a camera gives them."""
+"""Writing TIFF: an image in one piece, its levels after it, or plane after plane as a camera gives them; and changing one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import WriteOrder, WriteRequest
-from storebench.backends._single_file import check_values, storing
-from storebench.backends._tiff_tags import COMPRESSION_TAGS
+from storebench.backends._single_file import check_values, reading, storing
+from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
+from storebench.backends._tiff_tags import COMPRESSION_TAGS, chunk_shape
 from storebench.errors import UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
@@ -117,6 +118,56 @@ class TiffPages:
             with storing(self._location):
                 self._file.close()
             self._file = None
+
+
+class TiffInPlace:
+    """Changes voxels of level 0 where they lie in an uncompressed file: nothing is read, nothing else is written.
+
+    Parameters
+    ----------
+    location : Location
+        The file.
+    reader : TiffReader
+        The same file, open.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is compressed: a changed strip or tile need not fit where the old one was.
+    """
+
+    def __init__(self, location: Location, reader: TiffReader) -> None:
+        if not reader.in_place:
+            raise UnsupportedError(
+                f"{location.path.name} is compressed, and a changed strip or tile may not fit into the old one's place; "
+                "write it anew, or store it with the codec none, or in a format that takes regions: zarr3-zarrpython"
+            )
+        self._location = location
+        self._reader = reader
+        self._bytes = np.memmap(location.path, np.uint8, "r+")
+
+    @property
+    def shape(self) -> Shape:
+        """Of level 0."""
+        return self._reader.levels[0]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of a voxel, in native byte order."""
+        return self._reader.dtype.newbyteorder("=")
+
+    def write(self, region: Region, values: NDArray, level: int = 0) -> None:
+        """Store the voxels of any region that is in the file."""
+        check_values(self, region, values, level)
+        with reading(self._location, "a TIFF", *READ_ERRORS):
+            for page, index, inside, part in self._reader.segments(region, np.ascontiguousarray(values)):
+                start, n_bytes = page.dataoffsets[index], page.databytecounts[index]
+                depth, _, columns = (1, *chunk_shape(page.keyframe))[-3:]
+                stored = self._bytes[start : start + n_bytes].view(self._reader.dtype).reshape(depth, -1, columns)
+                stored[inside] = part
+
+    def flush(self) -> None:
+        """Do nothing: what is in a shared map is the file's already, also when this process is killed."""
 
 
 def write_order(request: WriteRequest) -> WriteOrder:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
-    ArrayWriter,
     BlockCodec,
     ParallelWrites,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
-    no_reopening,
     refusal,
 )
 from storebench.backends._single_file import NUMBERS, no_checksum, reading
 from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
 from storebench.backends._tiff_tags import COMPRESSION_TAGS
-from storebench.backends._tiff_writer import TiffPages, why_not_cut, write_order
+from storebench.backends._tiff_writer import TiffInPlace, TiffPages, why_not_cut, write_order
 from storebench.stores import Location
 
 _PREDICTABLE: Final = "int8 uint8 int16 uint16 int32 uint32 float16 float32 float64"
@@ -86,9 +85,11 @@ class TiffTifffile:
         """Return what tifffile itself would write; but given as `metadata=` it squeezes a last axis of one voxel away."""
         return json.dumps({"shape": request.shape, "axes": request.axes.upper()})
 
-    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
-        """Refuse: the file is written once."""
-        raise no_reopening(self)
+    @contextmanager
+    def reopen(self, location: Location) -> Iterator[TiffInPlace]:
+        """Take any region of an uncompressed file, in place; what was never written of it is not appended."""
+        with self.open(replace(location, log=None)) as reader:
+            yield TiffInPlace(location, reader)
 
     @contextmanager
     def open(self, location: Location) -> Iterator[TiffReader]:
