@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
+from storebench.advise._snippets_zarr import LEVELS
 from storebench.grid import Shape, wavelet_levels
 
 _PSNR: Final = (
@@ -24,6 +25,33 @@ def tiff(wanted: Wanted) -> Gaps:
     axes = "" if wanted.axes is None else f'    metadata={{"axes": "{wanted.axes.upper()}"}},\n'
     call = f'tifffile.imwrite(\n    "image.tiff",\n    image,\n    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}{axes})\n'
     return Gaps(template=f"import tifffile\n\n{call}", layout=_tiff_layout(wanted), codec=_tiff_codec(wanted))
+
+
+def ometiff(wanted: Wanted) -> Gaps | str:
+    """Store with tifffile as OME-TIFF; smaller levels, along y and x, hang on the pages."""
+    if wanted.axes is None:
+        return "OME-TIFF names its axes, and those of this image are not known: there is no code to show."
+    axes, layout, codec = wanted.axes, _tiff_layout(wanted), _tiff_codec(wanted)
+    if wanted.n_levels == 1:
+        call = f'tifffile.imwrite(\n    "image.ome.tiff",\n    image,\n    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}'
+        template = f'import tifffile\n\n{call}    metadata={{"axes": "{axes.upper()}"}},\n)\n'
+        return Gaps(template=template, layout=layout, codec=codec)
+    levels = LEVELS.replace("<<axes>>", axes).replace("<<levels>>", str(wanted.n_levels))
+    levels = levels.replace("along z, y and x", "along y and x").replace('"zyx"', '"yx"')
+    template = f"""\
+import numpy as np
+import tifffile
+
+{levels}settings = dict(
+    photometric="minisblack",
+{LAYOUT_GAP}{CODEC_GAP})
+with tifffile.TiffWriter("image.ome.tiff", ome=True) as file:
+    metadata = {{"axes": axes.upper()}}
+    file.write(levels[0], subifds={wanted.n_levels - 1}, metadata=metadata, **settings)
+    for level in levels[1:]:
+        file.write(level, subfiletype=1, **settings)
+"""
+    return Gaps(template=template, layout=layout, codec=codec)
 
 
 def _tiff_layout(wanted: Wanted) -> str:

@@ -46,6 +46,7 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
     {
         "npy-numpy": _snippets_files.npy,
         "tiff-tifffile": _snippets_files.tiff,
+        "ometiff-tifffile": _snippets_files.ometiff,
         "png-imageio": _snippets_files.png,
         "jp2-imageio": _snippets_files.jp2_imageio,
         "jp2-glymur": _snippets_files.jp2_glymur,
@@ -79,6 +80,7 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 
 _ZARR: Final = ("none", "gzip", "zstd", "blosc")
+_TIFF: Final = ("none", "deflate", "lzw", "zstd")
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "npy": ("none",),
@@ -86,7 +88,8 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "jp2": ("jp2",),
         "htj2k": ("htj2k",),
         "hdf5": ("none", "deflate"),
-        "tiff": ("none", "deflate", "lzw", "zstd"),
+        "tiff": _TIFF,
+        "ometiff": _TIFF,
         "zarr2": _ZARR,
         "zarr3": _ZARR,
         "omezarr": _ZARR,
@@ -100,7 +103,7 @@ def _writes(candidate: Candidate, codec: Codec) -> bool:
     """Tell whether the writer of a candidate's format says all of a codec."""
     form = candidate.name.partition("-")[0].removesuffix("stack")
     says_it = codec.kind in _KINDS.get(form, ())
-    return says_it and (not codec.predictor or form == "tiff") and (not codec.crc32c or _KINDS[form] is _ZARR)
+    return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or _KINDS[form] is _ZARR)
 
 
 def snippet_of(candidate: Candidate) -> Snippet:

@@ -17,6 +17,7 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(
         "omezarr-0.4": "OME-Zarr 0.4",
         "omezarr-0.5": "OME-Zarr 0.5",
         "tiff": "TIFF",
+        "ometiff": "OME-TIFF",
         "hdf5": "HDF5",
         "n5": "N5",
         "png": "PNG",
