@@ -166,6 +166,23 @@ def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, f
     return write_array(get_backend(name), Location(folder / f"own{get_backend(name).suffix}"), request, (image,))
 
 
+def test_a_volumes_levels_in_ome_tiff_get_smaller_along_y_and_x(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request above asks for them: levels are made along all of space there, which OME-TIFF refuses."""
+    request = next(_requests((9, 64, 80), "zyx"))
+    request = replace(
+        request, layout=Layout(chunk_shape=(1, 32, 32)), level_factors=level_factors("zyx", (9, 64, 80), 3, along="yx")
+    )
+    image = np.random.default_rng(0).integers(0, 9, request.shape).astype("uint16")
+    monkeypatch.chdir(tmp_path)
+    exec(snippet_of(_candidate("ometiff-tifffile", request)).code or "", {"image": image})  # noqa: S102
+    with get_backend("ometiff-tifffile").open(Location(tmp_path / "image.ome.tiff")) as reader:
+        check_stored(reader.stored_as(), request)
+        for level, expected in enumerate(build_levels(image, request.level_factors)):
+            np.testing.assert_allclose(reader.read(Region.whole(expected.shape), level), expected, atol=1)
+
+
 @pytest.mark.parametrize(
     ("backend", "codec", "words"),
     [

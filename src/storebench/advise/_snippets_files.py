@@ -36,8 +36,8 @@ def ometiff(wanted: Wanted) -> Gaps | str:
         call = f'tifffile.imwrite(\n    "image.ome.tiff",\n    image,\n    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}'
         template = f'import tifffile\n\n{call}    metadata={{"axes": "{axes.upper()}"}},\n)\n'
         return Gaps(template=template, layout=layout, codec=codec)
-    levels = LEVELS.replace("<<axes>>", axes).replace("<<levels>>", str(wanted.n_levels))
-    levels = levels.replace("along z, y and x", "along y and x").replace('"zyx"', '"yx"')
+    levels = LEVELS.replace("along z, y and x", "along y and x").replace('"zyx"', '"yx"')
+    levels = levels.replace("<<axes>>", axes).replace("<<levels>>", str(wanted.n_levels))
     template = f"""\
 import numpy as np
 import tifffile
