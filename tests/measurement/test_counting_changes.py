@@ -115,6 +115,28 @@ def test_a_shard_is_read_and_written_whole_for_one_voxel_of_it(storage: Storage,
     assert len(touched) - len(covered) + 1 <= counts.requests <= len(touched) + 1
 
 
+@pytest.mark.parametrize("pattern", ["voxel", "roi8-aligned8", "roi8-misaligned8", "plane_xz", "whole"])
+@pytest.mark.parametrize(
+    ("backend", "shard_shape"),
+    [
+        *((name, None) for name in ("zarr2-tensorstore", "zarr3-tensorstore", "omezarr-0.4-tensorstore")),
+        ("omezarr-0.5-tensorstore", (8, 16, 16)),
+    ],
+)
+def test_tensorstore_reads_what_it_cuts_and_shards_at_the_edge(
+    storage: Storage, image: Image, backend: str, shard_shape: tuple[int, ...] | None, pattern: str
+) -> None:
+    pytest.importorskip(
+        "tensorstore", reason='tensorstore is missing; install with: pip install "storebench[tensorstore]"'
+    )
+    case = _case(backend, "overwrite", chunk_shape=(4, 8, 8), shard_shape=shard_shape, codec="gzip-1", pattern=pattern)
+    counts = _count(workload_for(case, image, storage))
+    found = (counts.requests or 0) + (counts.sets or 0), (counts.fetched_bytes or 0) + (counts.set_bytes or 0)
+    predicted = counts.predicted_requests, counts.predicted_bytes
+    # Of a "whole", `_count` has found what sticks out of the image read too, and nothing else.
+    assert found > predicted if pattern == "whole" else found == predicted
+
+
 def test_what_changes_costs_more_bytes_misaligned_and_most_in_shards(storage: Storage, image: Image) -> None:
     """The pitfall in numbers: bytes moved for each byte changed."""
     chunks = _case("zarr3-zarrpython", "overwrite", chunk_shape=(4, 8, 8))

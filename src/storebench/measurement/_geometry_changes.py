@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from storebench.measurement._geometry import (
     n_runs,
     stored_object,
 )
+from storebench.measurement._geometry_tensorstore import array_document, group_document
 from storebench.stores import Location
 
 ChangeFamily = Callable[[Location, Location, Region], Prediction]
@@ -32,39 +34,67 @@ def npy(before: Location, after: Location, region: Region) -> Prediction:
     return Prediction(requests=1 + runs, n_bytes=n_bytes)
 
 
-def zarr(before: Location, after: Location, region: Region) -> Prediction:
-    """Read the array's metadata, and change its objects."""
-    return documents(before.path) + _changed(before.path, after.path, region)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Library:
+    """How a library goes about a Zarr store.
 
-
-def omezarr(before: Location, after: Location, region: Region) -> Prediction:
-    """Read the metadata of the group and of every level, and change objects of level 0."""
-    folders = level_folders(before)
-    metadata = sum(map(documents, folders), documents(before.path))
-    return metadata + _changed(folders[0], level_folders(after)[0], region)
-
-
-def _changed(before: Path, after: Path, region: Region) -> Prediction:
-    """Read each object that is touched and not covered whole as it was; write each one as it is now.
-
-    `n_parts` and `beside_bytes` are of the shards that are covered whole: nothing of them has to be read.
+    Attributes
+    ----------
+    of_array, of_group : callable
+        From the folder of an array or a group to what is read of its metadata.
+    may_read : callable
+        Whether an object that is replaced whole may be read first, though nothing of it is needed: from the array's grid and
+        the object's part of the image.
     """
-    grid = ZarrGrid.of(before)
-    total = Prediction()
-    for path, own, part in grid.touched(region):
-        was, now = stored_object(path), stored_object(after / path.relative_to(before))
-        total += Prediction(requests=1, n_bytes=now.n_bytes)
-        if part != own:
-            total += Prediction(requests=1, n_bytes=was.n_bytes)
-        elif grid.inner is not None:
-            total += Prediction(n_parts=1, beside_bytes=was.n_bytes)
-    return total
 
+    of_array: Callable[[Path], Prediction]
+    of_group: Callable[[Path], Prediction]
+    may_read: Callable[[ZarrGrid, Region], bool]
+
+    def zarr(self, before: Location, after: Location, region: Region) -> Prediction:
+        """Read the array's metadata, and change its objects."""
+        return self._changed(before.path, after.path, region, self.of_array(before.path))
+
+    def omezarr(self, before: Location, after: Location, region: Region) -> Prediction:
+        """Read the metadata of the group and of every level, and change objects of level 0."""
+        folders = level_folders(before)
+        metadata = sum(map(self.of_array, folders), self.of_group(before.path))
+        return self._changed(folders[0], level_folders(after)[0], region, metadata)
+
+    def _changed(self, before: Path, after: Path, region: Region, metadata: Prediction) -> Prediction:
+        """Read each object that is touched and not covered whole as it was; write each one as it is now.
+
+        `n_parts` and `beside_bytes` are of the objects that are covered whole and may be read all the same.
+        """
+        grid = ZarrGrid.of(before)
+        total = replace(metadata, n_parts=0)
+        for path, own, part in grid.touched(region):
+            was, now = stored_object(path), stored_object(after / path.relative_to(before))
+            total += Prediction(requests=1, n_bytes=now.n_bytes)
+            if part != own:
+                total += Prediction(requests=1, n_bytes=was.n_bytes)
+            elif self.may_read(grid, own):
+                total += Prediction(n_parts=1, beside_bytes=was.n_bytes)
+        return total
+
+
+def _is_a_shard(grid: ZarrGrid, own: Region) -> bool:
+    return grid.inner is not None
+
+
+def _sticks_out(grid: ZarrGrid, own: Region) -> bool:
+    return own.shape != grid.block
+
+
+_ZARR_PYTHON: Final = _Library(of_array=documents, of_group=documents, may_read=_is_a_shard)
+_TENSORSTORE: Final = _Library(of_array=array_document, of_group=group_document, may_read=_sticks_out)
 
 CHANGES: Final[tuple[tuple[str, ChangeFamily], ...]] = (
     ("npy-numpy", npy),
-    ("zarr?-zarrpython", zarr),
-    ("omezarr-*-zarrpython", omezarr),
+    ("zarr?-zarrpython", _ZARR_PYTHON.zarr),
+    ("omezarr-*-zarrpython", _ZARR_PYTHON.omezarr),
+    ("zarr?-tensorstore", _TENSORSTORE.zarr),
+    ("omezarr-*-tensorstore", _TENSORSTORE.omezarr),
 )
 """Who predicts for which backends."""
 

@@ -19,9 +19,21 @@ from storebench.stores import Location
 _SHARD_INDEX_ENTRY_BYTES: Final = 16
 
 
+def array_document(folder: Path) -> Prediction:
+    """The one file with an array's metadata; attributes are not looked at."""
+    old = folder / ".zarray"
+    return stored_object(old if old.exists() else folder / "zarr.json")
+
+
+def group_document(folder: Path) -> Prediction:
+    """The one file with a group's attributes."""
+    old = folder / ".zattrs"
+    return stored_object(old if old.exists() else folder / "zarr.json")
+
+
 def zarr(location: Location, reads: Sequence[Request]) -> Prediction:
-    """The array's metadata without attributes, then chunks or shards."""
-    total = _array(location.path)
+    """The array's metadata, then chunks or shards."""
+    total = array_document(location.path)
     for read in reads:
         total += zarr_region(location.path, read.region)
     return total
@@ -29,20 +41,12 @@ def zarr(location: Location, reads: Sequence[Request]) -> Prediction:
 
 def omezarr(location: Location, reads: Sequence[Request]) -> Prediction:
     """The group's attributes, the metadata of each level when it is first read, then chunks or shards."""
-    group = location.path / ".zattrs"
-    total = stored_object(group if group.exists() else location.path / "zarr.json")
-    folders = level_folders(location)
+    total, folders = group_document(location.path), level_folders(location)
     for level in sorted({read.level for read in reads}):
-        total += _array(folders[level])
+        total += array_document(folders[level])
     for read in reads:
         total += zarr_region(folders[read.level], read.region)
     return total
-
-
-def _array(folder: Path) -> Prediction:
-    """The one file with an array's metadata."""
-    old = folder / ".zarray"
-    return stored_object(old if old.exists() else folder / "zarr.json")
 
 
 def precomputed(location: Location, reads: Sequence[Request]) -> Prediction:

@@ -233,6 +233,22 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.n_bytes, p.n_bytes + min(p.beside_bytes, _TENSORSTORE_GAP_BYTES * p.requests)),
     ),
     Explanation(
+        backends="*zarr*-tensorstore",
+        operations=("overwrite",),
+        what="requests",
+        bound="1 more for each chunk or shard at an edge that is replaced whole",
+        because="tensorstore reads what sticks out of the image before it replaces it",
+        allowed=lambda p: (p.requests + p.n_parts,) * 2,
+    ),
+    Explanation(
+        backends="*zarr*-tensorstore",
+        operations=("overwrite",),
+        what="bytes",
+        bound="those chunks or shards once more",
+        because="the same",
+        allowed=lambda p: (p.n_bytes + p.beside_bytes,) * 2,
+    ),
+    Explanation(
         backends="precomputed-tensorstore",
         operations=("write",),
         what="requests",
