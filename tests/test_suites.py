@@ -117,13 +117,15 @@ def test_tiers_only_add() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_methods_time_the_operation_or_track_what_is_counted(suite: str) -> None:
-    own_loop = {"cold": ("track_read_cold",), "durable": ("track_write_durable",)}
+    own_loop = {("cold", "returned"): "track_read_cold", ("durable", "durable"): "track_write_durable"}
+    own_loop[("streaming", "durable")] = "track_append_durable"
     for grid in grids_of("smoke", suites=(suite,)):
         counted = tuple(f"track_{metric}" for metric in COUNTED.get(suite, ()))
-        assert grid.methods == (counted or own_loop.get(suite) or (f"time_{grid.operation}",))
+        state = (suite, grid.durability)
+        assert grid.methods == (counted or (own_loop.get(state, f"time_{grid.operation}"),))
         assert grid.is_timed is (suite not in COUNTED)
         assert {is_timed(name) for name in grid.benchmarks} == {grid.is_timed}
-        assert grid.own_loop is (suite in own_loop)
+        assert grid.own_loop is (state in own_loop)
 
 
 def test_the_state_of_a_grid_is_in_its_cases() -> None:

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from storebench.access import Target, parse_pattern
-from storebench.backends import WriteRequest, get_backend
+from storebench.backends import WriteRequest, get_backend, why_not_in_parts
 from storebench.codecs import parse_codec
 from storebench.errors import UsageError
 from storebench.grid import Layout, Shape
@@ -113,12 +113,14 @@ def why_impossible(case: Case) -> str | None:
             stack_axis=case.stack_axis,
         )
         levels = request.level_shapes + (_own_levels(case.shape) if backend.makes_levels else ())
-        parse_pattern(case.pattern).requests(Target(levels, case.axes))
+        parts = parse_pattern(case.pattern).requests(Target(levels, case.axes))
     except UsageError as error:
         return str(error)
     if not _is_available(case.backend):
         return None
     sentence = backend.why_unsupported(Location(_NOWHERE.with_suffix(backend.suffix)), request)
+    if sentence is None and case.operation in ("append", "overwrite"):
+        return why_not_in_parts(backend, request, [part.region for part in parts])
     if sentence is None and case.operation in ("encode", "decode"):
         codec = backend.block_codec(replace(request, layout=request.layout or Layout(chunk_shape=request.shape)))
         return codec if isinstance(codec, str) else None
