@@ -140,6 +140,7 @@ def test_the_state_of_a_grid_is_in_its_cases() -> None:
         ("durable", "warm", "durable", None),
         ("threads", "warm", "returned", 1),
         ("threads", "warm", "returned", 2),
+        ("streaming", "warm", "durable", None),
         ("large-plane", "warm", "returned", 1),
         ("large-plane", "warm", "returned", os.cpu_count() or 1),
     }
