@@ -36,6 +36,19 @@ class Block:
     region: Region
 
 
+def block_voxels(itemsize: int, below: int = 1) -> int:
+    """Return the voxels that a block has at most.
+
+    Parameters
+    ----------
+    itemsize : int
+        Bytes of a voxel.
+    below : int
+        Voxels of level 0 that are read for each.
+    """
+    return max(1, BLOCK_BYTES // itemsize // below)
+
+
 def grown(unit: Shape, shape: Shape, n_voxels: int, *, first: Shape | None = None) -> Shape:
     """Merge whole units into a block.
 
@@ -85,7 +98,7 @@ def piece_of(block: Shape, factors: Shape, itemsize: int) -> Shape:
     tuple of int
         The block, halved along its longest axis until no more than `BLOCK_BYTES` of level 0 lie below it.
     """
-    piece, most = list(block), BLOCK_BYTES // itemsize // math.prod(factors)
+    piece, most = list(block), block_voxels(itemsize, math.prod(factors))
     while math.prod(piece) > most and max(piece) > 1:
         axis = piece.index(max(piece))
         piece[axis] = -(-piece[axis] // 2)

@@ -14,8 +14,8 @@ from typing import Any, Final
 from storebench.backends import Backend, get_backend
 from storebench.datasets import Dataset, FileDataset
 from storebench.errors import StorageError, UnsupportedError
-from storebench.grid import Shape, iter_blocks
-from storebench.pipelines._blocks import BLOCK_BYTES, Block, block_bytes, decode_factor, grown, piece_of, write_unit
+from storebench.grid import Shape, grid_shape, iter_blocks
+from storebench.pipelines._blocks import Block, block_bytes, block_voxels, decode_factor, grown, piece_of, write_unit
 from storebench.pipelines._engines import Engine
 from storebench.pipelines._sources import Source
 from storebench.pipelines._volumes import SmallerLevel, Target, Voxels
@@ -75,6 +75,12 @@ class Plan:
     source: Source
     target: Target
     shapes: tuple[Shape, ...]
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks of all levels."""
+        grids = zip(self.target.shapes, self.shapes, strict=True)
+        return sum(math.prod(grid_shape(shape, block)) for shape, block in grids)
 
     @property
     def stages(self) -> tuple[tuple[Block, ...], ...]:
@@ -150,7 +156,7 @@ def block_shapes(target: Target, decode_shape: Shape | None) -> tuple[Shape, ...
         with backend.open(target.location) as reader:
             layout = reader.stored_as().layout
     unit = write_unit(backend, request, layout)
-    n_voxels = max(1, BLOCK_BYTES // request.dtype.itemsize)
+    n_voxels = block_voxels(request.dtype.itemsize)
     return tuple(
         grown(unit, shape, n_voxels, first=None if level else decode_shape)
         for level, shape in enumerate(request.level_shapes)

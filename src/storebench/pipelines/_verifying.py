@@ -18,7 +18,7 @@ from storebench.codecs import parse_codec
 from storebench.errors import StorebenchError, VerificationError
 from storebench.grid import Region, Shape, iter_blocks
 from storebench.pipelines._arrays import Done, block_work, region_array
-from storebench.pipelines._blocks import BLOCK_BYTES, Block, grown, piece_of
+from storebench.pipelines._blocks import Block, block_voxels, grown, piece_of
 from storebench.pipelines._engines import Engine
 from storebench.pipelines._peaks import Peaks
 from storebench.pipelines._running import Progress, run_blocks
@@ -230,7 +230,7 @@ def _blocks(image: Source, levels: list[_Level]) -> Iterator[Block]:
     for number, level in enumerate(levels):
         layout = None if stored is None else stored.layout
         first = image.decode_shape if layout is None else layout.object_shape
-        n_voxels = BLOCK_BYTES // level.found.dtype.itemsize // level.below
+        n_voxels = block_voxels(level.found.dtype.itemsize, level.below)
         block = grown(digest_unit(len(level.found.shape)), level.found.shape, n_voxels, first=first)
         for region in iter_blocks(level.found.shape, block):
             yield Block(index=next(numbers), level=number, region=region)

@@ -180,17 +180,17 @@ class _Run:
 
     def _planned(self, shapes: tuple[Shape, ...], *, check_room: bool) -> Plan:
         plan = Plan(source=self.source, target=self.target, shapes=shapes)
-        self.n_blocks = sum(map(len, plan.stages))
         if check_room:
             require_room(plan, self.engine)
+        self.n_blocks = plan.n_blocks
         for sentence in warnings_of(plan):
             self.warned(sentence)
         return plan
 
     def _write_stages(self, plan: Plan, kept: ProgressFile) -> None:
         """Do the blocks that are missing: level 0, then the levels made from it."""
-        missing = [block for stage in plan.stages for block in stage if block.index not in kept.done]
-        weights = {block.index: plan.weight(block) for block in missing}
+        stages = [[block for block in stage if block.index not in kept.done] for stage in plan.stages]
+        weights = {block.index: plan.weight(block) for stage in stages for block in stage}
         progress = Progress(total=self.n_blocks, done=len(kept.done), weights=weights)
 
         def finished(block: Block, done: Done) -> None:
@@ -205,8 +205,8 @@ class _Run:
                 block.index, functools.partial(store_block, self.target, block.region, block.level), voxels
             )
 
-        for stage in plan.stages:
-            run_blocks(self.engine, [block for block in stage if block.index in weights], work, finished)
+        for stage in stages:
+            run_blocks(self.engine, stage, work, finished)
 
 
 def _begun(kept: ProgressFile, source: Source, target: Target, *, resume: bool) -> tuple[Shape, ...]:
