@@ -185,3 +185,40 @@ def test_lines_keep_to_80_columns(run: Run, monkeypatch: pytest.MonkeyPatch, ope
     assert result.exit_code == 0, result.output
     assert max(map(len, result.output.splitlines())) <= 80
     assert "chromium" in words(result.stderr), "a busy machine is told"
+
+
+PYRAMID = (
+    "measure",
+    "ct",
+    "--shape",
+    "48,64",
+    "--backend",
+    "omezarr-0.5-zarrpython",
+    "--chunks",
+    "16,16",
+    "--levels",
+    "3",
+)
+
+
+def test_a_trace_says_how_long_a_viewer_waits_and_what_each_view_asks_for(run: Run) -> None:
+    result = run(*PYRAMID, "--pattern", "viewer12x16", "--samples", "2", "--json")
+    assert result.exit_code == 0, result.output
+    row = json.loads(result.stdout)
+    assert row["n_frames"] == len(row["frames_s"]) == len(row["frame_bytes"]) == 15
+    assert row["frame_bytes"] == row["predicted_frame_bytes"]
+    assert row["frame_requests"] == row["predicted_frame_requests"]
+    assert row["open_s"] < row["first_view_s"] <= row["median_s"]
+    text = words(run(*PYRAMID, "--pattern", "viewer12x16", "--samples", "2").stdout)
+    assert "Views 15 views: the first after" in text
+    assert "95 % within" in text
+    assert "at the median" in text
+
+
+def test_building_levels_is_an_operation(run: Run) -> None:
+    result = run(*PYRAMID, "--operation", "build_levels", "--level-method", "nearest", "--samples", "2")
+    assert result.exit_code == 0, result.output
+    assert "Build levels" in result.stdout
+    refused = run(*PYRAMID[:-2], "--operation", "build_levels")
+    assert refused.exit_code == 2
+    assert "use --levels 2 or more" in words(refused.stderr)

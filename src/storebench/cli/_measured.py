@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from storebench.units import (
 _Row = Mapping[str, Any]
 _Line = tuple[str, str]
 
+_PARTS: Final = {"read": ("Views", "view"), "append": ("Slabs", "slab")}
+"""What the parts of a sample are called."""
 _LIMIT_TERMS: Final = {"limit_requests_s": "requests", "limit_bytes_s": "bytes", "limit_decode_s": "decoding"}
 
 
@@ -47,10 +50,11 @@ def _image_lines(row: _Row) -> list[_Line]:
 
 
 def _time_lines(row: _Row) -> list[_Line]:
-    what = row["operation"] + (f" {row['pattern']}" if row["operation"] in PATTERNED else "")
+    what = row["operation"].replace("_", " ") + (f" {row['pattern']}" if row["operation"] in PATTERNED else "")
     speed = "" if is_missing(row["throughput_mib_s"]) else f", {throughput_text(row['throughput_mib_s'])}"
     lines = [(what.capitalize(), f"{seconds_text(row['median_s'])}{_state_text(row)}{speed}")]
     lines += _interval_lines(row)
+    lines += _frame_lines(row)
     lines += _write_lines(row)
     if not is_missing(row["p10_s"]):
         first = "" if is_missing(row["first_touch_s"]) else f"; first touch {seconds_text(row['first_touch_s'])}"
@@ -81,6 +85,16 @@ def _interval_lines(row: _Row) -> list[_Line]:
     interval = "" if is_missing(low) else f"{seconds_text(low)} to {seconds_text(high)} (95 %), "
     end = {True: ": as narrow as asked", False: ": the budget ended first"}.get(row["converged"], "")
     return [("Interval" if interval else "Samples", f"{interval}{samples}{processes}{end}")]
+
+
+def _frame_lines(row: _Row) -> list[_Line]:
+    """Say how long the parts of a sample took: the first with the open before it, and the parts of all samples together."""
+    if is_missing(row["n_frames"]):
+        return []
+    label, part = _PARTS.get(row["operation"], ("Parts", "part"))
+    times = f"median {seconds_text(row['frame_median_s'])}, 95 % within {seconds_text(row['frame_p95_s'])}"
+    first = f"the first after {seconds_text(row['first_view_s'])}"
+    return [(label, f"{counted(row['n_frames'], part)}: {first}, {times}, slowest {seconds_text(row['frame_max_s'])}")]
 
 
 def _write_lines(row: _Row) -> list[_Line]:
@@ -115,6 +129,11 @@ def _size_lines(row: _Row) -> list[_Line]:
         lines.append(("Decoded", f"{asked} voxels asked, {decoded} decoded: {times} times as many"))
     if not is_missing(row["fetched_bytes"]):
         lines.append(("Fetched", f"{bytes_text(row['fetched_bytes'])} in {counted(row['requests'], 'request')}"))
+    elif not is_missing(row["read_call_bytes"]):  # of a library that opens the file itself
+        lines.append(("Fetched", f"{bytes_text(row['read_call_bytes'])} by the system's read calls"))
+    if row["frame_bytes"] is not None and row["frame_requests"] is not None:
+        n_bytes, n_requests = (statistics.median(row[name]) for name in ("frame_bytes", "frame_requests"))
+        lines.append(("Each view", f"{bytes_text(n_bytes)} in {counted(round(n_requests), 'request')} at the median"))
     if not is_missing(row["device_bytes"]):
         lines.append(("Disk", f"{bytes_text(row['device_bytes'])} read, read-ahead included"))
     if not is_missing(row["instructions"]):
