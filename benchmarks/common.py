@@ -155,7 +155,7 @@ def _class(grid: Grid) -> type:
     if grid.own_loop:
         values |= {"n_samples": 1} if grid.slow else {}
         return type(grid.name, (_Sampled,), values | {method: _sample})
-    values |= {"rounds": 3, "repeat": 1} if grid.slow else {}
+    values |= {"rounds": 3, "repeat": 1, "timeout": 4 * 3600} if grid.slow else {}  # a million files take that
     return type(grid.name, (_Timed,), values | {method: _time})
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
 import pytest
 
 from storebench.analysis.growth import Point, counted_point, departure, exponent, memory_point, n_chunks, timed_point
+from storebench.records import Case
 from storebench.results.intervals import median_interval
+from storebench.suites import Tier, grids_of
 
 _DECADES = (1e2, 1e3, 1e4, 1e5, 1e6)
 
@@ -114,3 +117,51 @@ def test_small_peaks_of_memory_are_coarse() -> None:
 )
 def test_number_of_chunks(shape: tuple[int, ...] | None, chunk: tuple[int, ...] | None, n: int | None) -> None:
     assert n_chunks(shape, chunk) == n
+
+
+def _growth_cases(tier: Tier) -> list[Case]:
+    return [grid.case(*values) for grid in grids_of(tier, suites=("growth",)) for values in grid.combinations()]
+
+
+def test_the_ladder_of_objects_is_one_image_in_decades() -> None:
+    cut = [case for case in _growth_cases("full") if case.shape == (200, 200, 200)]
+    assert {case.operation for case in cut} == {"write", "read", "open", "list", "delete"}
+    assert {n_chunks(case.shape, case.chunk_shape) for case in cut} == {10**power for power in range(2, 7)}
+    assert len({(case.dataset, case.dtype, case.codec) for case in cut}) == 1
+    assert all(math.prod(case.shape) % math.prod(case.chunk_shape or ()) == 0 for case in cut)  # nothing is padded
+    files = {
+        (case.operation, n_chunks(case.shape, case.chunk_shape)) for case in cut if case.backend == "zarr3-zarrpython"
+    }
+    assert {(operation, 10**6) for operation in ("write", "open", "list", "delete", "read")} <= files
+
+
+@pytest.mark.parametrize(("tier", "most"), [("smoke", 128), ("core", 512), ("full", 1024)])
+def test_the_ladder_of_volumes_doubles_edges(tier: Tier, most: int) -> None:
+    cubes = [case for case in _growth_cases(tier) if case.shape != (200, 200, 200)]
+    assert {case.shape for case in cubes} == {(2**power,) * 3 for power in range(6, most.bit_length())}
+
+
+def test_core_has_a_law_for_every_setting() -> None:
+    """Three sizes at least, and no tile or shard that a small image would have cut down to a setting of its own."""
+    sizes: dict[tuple[object, ...], set[int]] = {}
+    for case in _growth_cases("core"):
+        cut = case.shape == (200, 200, 200)
+        setting = (
+            cut,
+            case.backend,
+            case.codec,
+            case.operation,
+            case.pattern,
+            None if cut else case.chunk_shape,
+            case.shard_shape,
+        )
+        size = n_chunks(case.shape, case.chunk_shape) if cut else math.prod(case.shape)
+        sizes.setdefault(setting, set()).add(size or 0)
+    assert {setting: found for setting, found in sizes.items() if len(found) < 3} == {}
+
+
+def test_no_call_of_many_minutes_is_in_core() -> None:
+    """A write of 100,000 files by zarr-python takes a minute, and five of them are needed."""
+    files = [case for case in _growth_cases("core") if case.backend == "zarr3-zarrpython" and case.shard_shape is None]
+    written = [n_chunks(case.shape, case.chunk_shape) or 0 for case in files if case.operation in ("write", "delete")]
+    assert max(written) <= 10_000
