@@ -27,11 +27,13 @@ from storebench.report.sections import (
     limits,
     lossy,
     memory,
+    overwrite,
     padding,
     parallel,
     rates,
     scaling_threads,
     stacks,
+    streaming,
     tradeoff,
 )
 
@@ -52,6 +54,8 @@ SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     rates.make,
     cold_warm.make,
     durable.make,
+    streaming.make,
+    overwrite.make,
     limits.make,
     growth.by_size,
     growth.by_objects,
