@@ -22,6 +22,7 @@ from storebench.report.sections import (
     formats,
     growth,
     large_plane,
+    level_costs,
     levels,
     libraries,
     limits,
@@ -35,6 +36,8 @@ from storebench.report.sections import (
     stacks,
     streaming,
     tradeoff,
+    viewer,
+    viewer_requests,
 )
 
 SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
@@ -48,6 +51,9 @@ SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     stacks.make,
     libraries.make,
     levels.make,
+    viewer.make,
+    viewer_requests.make,
+    level_costs.make,
     large_plane.make,
     binning.make,
     lossy.make,
