@@ -297,7 +297,7 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.n_bytes + 66 * p.n_parts,) * 2,
     ),
     Explanation(
-        backends="npy-numpy",
+        backends="npy-*",
         operations=("write",),
         what="requests",
         bound="1 more",
