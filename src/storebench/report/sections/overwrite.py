@@ -54,9 +54,9 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         name="overwrite",
         short="Overwrites",
         finding=finding,
-        about=f"A region of {image_text(settings[0][0])} is written into the stored image: bytes read and written, both counted, for "
-        "each uncompressed byte that changes, and the time; log scales. What covers no chunk whole (no shard, where there are "
-        f"some) is read, changed and written again.{terms(rows, story)}",
+        about=f"A region of {image_text(settings[0][0])} is written into the stored image: bytes read and written, both counted, "
+        "for each uncompressed byte that changes, and the time; log scales. What is not covered whole, chunk or shard, is read, "
+        f"changed and written again.{terms(rows, story)}",
         svg=svg,
         files=files,
         tables=[_table([row for group in settings for row in group])],
