@@ -44,7 +44,7 @@ def store(folder: Path, values: NDArray, tile: Shape | None = None, codec: str =
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("tile", [None, (64, 48), (32, 32), (17, 100)])
+@pytest.mark.parametrize("tile", [None, (64, 48), (32, 32), (17, 90)])
 def test_areas_and_levels_are_those_of_jpeg_2000(tmp_path: Path, dtype: str, tile: Shape | None) -> None:
     """The wavelet is the same, so its low-pass must be too; an area is that part of the whole, whatever its tiles."""
     values = image(dtype=dtype)
@@ -92,6 +92,36 @@ def test_volumes_and_other_dtypes_are_refused_with_what_takes_them() -> None:
     assert get_backend("htj2kstack-imagecodecs").why_unsupported(Location(Path("a")), volume) is None
     signed = WriteRequest(shape=(64, 64), dtype=np.dtype("int16"), axes="yx", codec=codec)
     assert "cannot hold int16" in (BY_IMAGECODECS.why_unsupported(place, signed) or "")
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile", "refused"),
+    [((1, 40), None, True), ((33, 40), (16, 16), True), ((4, 40), (1, 40), True), ((34, 40), (16, 16), False)],
+)
+def test_tiles_one_voxel_wide_are_refused(shape: Shape, tile: Shape | None, refused: bool) -> None:
+    request = WriteRequest(
+        shape=shape,
+        dtype=np.dtype("uint8"),
+        axes="yx",
+        codec=parse_codec("htj2k-lossless"),
+        layout=tile and Layout(chunk_shape=tile),
+    )
+    for backend in (BY_GLYMUR, BY_IMAGECODECS):
+        sentence = backend.why_unsupported(Location(Path("a.jhc")), request) or ""
+        assert ("one voxel high or wide" in sentence) == refused
+
+
+def test_small_planes_of_zeros_come_back(tmp_path: Path) -> None:
+    """OpenJPH codes a tile of one column otherwise: what is not refused must be right, also in a corner of two columns."""
+    for n, shape in enumerate([(2, 2), (2, 7), (7, 2), (34, 18), (3, 50)]):
+        folder = tmp_path / f"{n}"
+        folder.mkdir()
+        values = np.zeros(shape, "uint16")
+        tile = (16, 16) if min(shape) > 16 else None
+        with BY_GLYMUR.open(store(folder, values, tile)) as reader:
+            np.testing.assert_array_equal(reader.read(Region.whole(shape)), values)
+        with BY_IMAGECODECS.open(Location(folder / "image.jhc")) as whole:
+            np.testing.assert_array_equal(whole.read(Region.whole(shape)), values)
 
 
 def test_facts_name_who_writes_and_who_reads() -> None:

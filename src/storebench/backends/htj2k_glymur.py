@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from storebench.backends._backend import WriteRequest
 from storebench.backends._jp2 import tile_shape
 from storebench.backends._single_file import put_file
-from storebench.backends.htj2k_imagecodecs import encode_htj2k, openjph_facts
+from storebench.backends.htj2k_imagecodecs import encode_htj2k, openjph_facts, why_not_htj2k
 from storebench.backends.jp2_glymur import Jp2Glymur, load_glymur
 from storebench.stores import Location
 
@@ -42,6 +42,9 @@ class Htj2kGlymur(Jp2Glymur):
                 "remove the system's older one, so that the one in Pillow's wheel is taken: apt-get remove libopenjp2-7"
             )
         return None
+
+    def _why_not_tiled(self, request: WriteRequest) -> str | None:
+        return super()._why_not_tiled(request) or why_not_htj2k(self.name, request)
 
     def _store(self, location: Location, request: WriteRequest, image: NDArray) -> None:
         put_file(location, encode_htj2k(image, tile_shape(request)))

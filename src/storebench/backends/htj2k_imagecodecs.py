@@ -32,6 +32,9 @@ class Htj2kImagecodecs(Jp2InMemory):
     makes_levels = False
     _codec_kind = "htj2k"
 
+    def _why_not_tiled(self, request: WriteRequest) -> str | None:
+        return super()._why_not_tiled(request) or why_not_htj2k(self.name, request)
+
     def _encode(self, image: NDArray, request: WriteRequest, psnr_db: float | None) -> bytes:
         return encode_htj2k(image, tile_shape(request))
 
@@ -48,6 +51,21 @@ class Htj2kImagecodecs(Jp2InMemory):
     def facts(self) -> Mapping[str, str]:
         """Return the OpenJPH of imagecodecs."""
         return openjph_facts()
+
+
+def why_not_htj2k(name: str, request: WriteRequest) -> str | None:
+    """Return the sentence for tiles that are one voxel high or wide, in which OpenJPH writes wrong voxels, or None.
+
+    A 0 comes back as 128 or 32,768: with imagecodecs 2026.10.10 in any such tile, with 2026.3.6 in those of one voxel.
+    """
+    tile = tile_shape(request)
+    if any(t == 1 or n % t == 1 for t, n in zip(tile, request.shape, strict=True)):
+        what = "an image" if tile == request.shape else f"with tiles of {tile} some tile"
+        return (
+            f"{name} writes wrong voxels where {what} is one voxel high or wide (imagecodecs 2026.3 to 2026.10); "
+            "choose other tiles, or jp2-lossless with jp2-glymur"
+        )
+    return None
 
 
 def encode_htj2k(image: NDArray, tile: Shape) -> bytes:

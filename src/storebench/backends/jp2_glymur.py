@@ -79,7 +79,7 @@ class Jp2Glymur(Jp2Backend):
 
     name = "jp2-glymur"
     library = "glymur"
-    distributions = ("glymur", "pillow")
+    distributions: tuple[str, ...] = ("glymur", "pillow")
     partial_read = True
     counts_reads = False  # OpenJPEG opens the file itself
     counts_writes = False
