@@ -142,6 +142,7 @@ def test_a_killed_worker_loses_nothing(dataset: Dataset, target: Make) -> None:
     with engine_for(workers=2) as engine:
         pids = list(engine._client.run(os.getpid).values())
         assert len({*pids, os.getpid()}) == 3
+        assert engine.limit_threads("zarr3-zarrpython", 1) is None  # in fresh processes, before zarr's pools are made
 
         def kill(progress: Progress) -> None:
             if progress.done == 1:

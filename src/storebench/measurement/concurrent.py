@@ -7,6 +7,7 @@ Voxels stay where they were read, and are where they are written from.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import re
 from contextlib import ExitStack
@@ -44,9 +45,6 @@ from storebench.stores import Location
 _BLOCKS: Final = 16
 """Blocks that an image is cut into, where its chunks or shards allow it."""
 
-_STARTED: Final = ExitStack()
-"""Clusters of this process: they end with it, and their processes with them."""
-
 
 def parse_concurrency(text: str) -> tuple[str, int]:
     """Read who works at once, as in "threads-2" or "workers-4"; returns "threads" or "workers", and the number.
@@ -77,7 +75,9 @@ def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
     """
     kind, number = parse_concurrency(concurrency)
     started = engine_for(threads=number) if kind == "threads" else engine_for(workers=number)
-    engine = _STARTED.enter_context(started)
+    stack = ExitStack()
+    engine = stack.enter_context(started)
+    atexit.register(stack.close)  # its processes end with this one
     why_not = engine.limit_threads(*held) if isinstance(engine, Cluster) and held is not None else None
     if why_not is not None:
         raise UnsupportedError(why_not)
