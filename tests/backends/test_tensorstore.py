@@ -389,14 +389,18 @@ def test_a_missing_chunk_is_noticed_when_it_is_read(name: str, tmp_path: Path) -
         reader.read(Region.whole((16, 16, 16)))
 
 
-def test_a_missing_chunk_is_counted_as_a_miss_and_noted(tmp_path: Path) -> None:
-    backend, location, _ = _written(tmp_path, "zarr3-tensorstore", _request((16, 16, 16)))
-    (location.path / "c/0/1/0").unlink()
+@pytest.mark.parametrize(
+    ("name", "chunk"), [("zarr3-tensorstore", "c/0/1/0"), ("precomputed-tensorstore", "1_1_1/0-8_8-16_0-8")]
+)
+def test_a_missing_chunk_is_counted_as_a_miss_and_noted(name: str, chunk: str, tmp_path: Path) -> None:
+    backend, location, stored = _written(tmp_path, name, _request((16, 16, 16)))
+    assert stored.note == ""
+    (location.path / chunk).unlink()
     log = RequestLog()
     with backend.open(location.counted(log)) as reader:
         assert not reader.read(Region((0, 8, 0), (8, 16, 8))).any()
-        assert "7 of 8 chunk files are there, the others read as 0" in reader.stored_as().note
-    assert (log.count("get"), log.count("miss")) == (1, 1)
+        assert (log.count("get"), log.count("miss")) == (1, 1)
+        assert reader.stored_as().note == "7 of 8 chunk files are there, the others read as 0"
 
 
 _METADATA_FILES = {

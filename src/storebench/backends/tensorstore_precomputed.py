@@ -9,10 +9,9 @@ A shard is made as tensorstore itself makes one: a single minishard, its chunks 
 from __future__ import annotations
 
 import json
-import operator
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from storebench.backends._tensorstore import (
     damaged_metadata,
     folder_store,
     open_array,
+    read_file,
 )
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
 from storebench.errors import DataError, UsageError
@@ -173,27 +173,30 @@ class PrecomputedReader(ArraysReader):
         return tuple(tuple(scale["size"][::-1]) for scale in self._info()["scales"])
 
     def _info(self) -> Mapping[str, Any]:
+        data = read_file(self._location, self._info_file, what=_WHAT)
         try:
-            info: Mapping[str, Any] = json.loads(self._info_file.read_bytes())
-            reduce(operator.add, (scale["size"] for scale in info["scales"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            info: Mapping[str, Any] = json.loads(data)
+            if not all(len(scale["size"]) == 3 for scale in info["scales"]):
+                raise ValueError("a size of other than three numbers")
+        except (ValueError, KeyError, TypeError) as error:
             raise damaged_metadata(self._info_file, error) from error
         return info
 
     def stored_as(self) -> StoredAs:
         """Return layout, codec and levels as found in the info file, after a look at every object's size."""
         array, scales = self.array(0), self._info()["scales"]
-        chunk = tuple(scales[0]["chunk_sizes"][0][::-1])
-        shape: Shape = tuple(array.shape)
+        chunk = _chunk_shape(scales[0])
         codec, note = _codec_of(scales[0])
         sizes = [file.stat().st_size for file in self._location.files() if file.name != INFO]
         if 0 in sizes:
             raise DataError(
                 f"{self._location.path} has an empty chunk file; restore it from a copy or write the image anew"
             )
-        shard, unlike = _shard_of(scales[0], grid_shape(shape, chunk))
+        n_expected = sum(math.prod(grid_shape(_grid(scale), _shard_of(scale) or (1, 1, 1))) for scale in scales)
+        missing = f"{len(sizes)} of {n_expected} chunk files are there, the others read as 0"
+        shard = _shard_of(scales[0])
         return StoredAs(
-            shape=shape,
+            shape=tuple(array.shape),
             dtype=np.dtype(array.dtype.numpy_dtype),
             axes="zyx",
             layout=Layout(chunk_shape=chunk, shard_shape=shard and _times(shard, chunk)),
@@ -201,8 +204,17 @@ class PrecomputedReader(ArraysReader):
             level_shapes=self.levels,
             decode_shape=chunk,
             chunk_bytes=sum(sizes),
-            note="; ".join(filter(None, (note, unlike))),
+            note="; ".join(filter(None, (note, missing if len(sizes) != n_expected else ""))),
         )
+
+
+def _chunk_shape(scale: Mapping[str, Any]) -> Shape:
+    return tuple(scale["chunk_sizes"][0][::-1])
+
+
+def _grid(scale: Mapping[str, Any]) -> Shape:
+    """Return the chunks of one scale along z, y, x."""
+    return grid_shape(tuple(scale["size"][::-1]), _chunk_shape(scale))
 
 
 def _codec_of(scale: Mapping[str, Any]) -> tuple[str, str]:
@@ -213,13 +225,10 @@ def _codec_of(scale: Mapping[str, Any]) -> tuple[str, str]:
     return ("gzip-*" if gzip else "none"), ""
 
 
-def _shard_of(scale: Mapping[str, Any], grid: Shape) -> tuple[Shape | None, str]:
-    """Return the shard in chunks, None where there are none, and a remark where shards are no boxes."""
+def _shard_of(scale: Mapping[str, Any]) -> Shape | None:
+    """Return the shard in chunks; None where there are none, or a hash spreads chunks over them."""
     sharding = scale.get("sharding")
-    if sharding is None:
-        return None, ""
-    possible = morton_blocks(grid)
-    n_bits = sharding["preshift_bits"] + sharding["minishard_bits"]
-    if sharding["hash"] != "identity":
-        return None, f"chunks are spread over shards by {sharding['hash']}"
-    return possible[min(n_bits, len(possible) - 1)], ""
+    if sharding is None or sharding["hash"] != "identity":
+        return None
+    possible = morton_blocks(_grid(scale))
+    return possible[min(sharding["preshift_bits"] + sharding["minishard_bits"], len(possible) - 1)]
