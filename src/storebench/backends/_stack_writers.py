@@ -90,7 +90,7 @@ class StackWriter:
         """Store the planes of a region, which must be whole."""
         axis, shape = self._names.axis, self._plane.shape
         if len(region.shape) != 3 or without(region.shape, axis) != shape:
-            raise UsageError(f"region {region} cuts planes; a stack takes whole planes of {shape} voxels")
+            raise UsageError(f"region {region} cuts planes; a stack takes whole planes of the shape {shape}")
         n_planes = self._n_planes or region.stop[axis]
         check_values(_Volume(with_extent(shape, axis, n_planes), self._plane.dtype), region, values, level)
         for index, plane in enumerate(np.moveaxis(values, axis, 0), start=region.start[axis]):
