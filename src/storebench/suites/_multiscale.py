@@ -1,6 +1,7 @@
 """Views of a viewer, one after the other, on storage with levels and without; and what the levels cost.
 
-Every grid of one image replays the same trace, so that its views are the same parts of the image for all of them.
+Every grid of one image replays the same trace, so that its views are the same parts of the image for all of them. Three
+samples are enough where a call takes seconds, and for what levels cost, where differences are large.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _plane() -> Iterator[Grid]:
     yield _grid("core", "omezarr-0.4-zarrpython", PLANE_HEART, "Plane", layout="256x256", codec=BLOSC, **views)
     yield _grid("core", "omezarr-0.5-tensorstore", PLANE_HEART, "Plane", layout="256x256", codec=BLOSC, **views)
     tiles = ("256x256", "512x512")
-    yield _grid("core", "ometiff-tifffile", PLANE_HEART, "Plane", layout=tiles, codec=_PREDICTED, **views)
+    yield _grid("core", "ometiff-tifffile", PLANE_HEART, "Plane", layout=tiles, codec=_PREDICTED, slow=True, **views)
     # JPEG 2000 makes its own levels
     yield _grid(
         "core", "jp2-glymur", PLANE_HEART, "Plane", layout=("default", "512x512"), codec="jp2-lossless",
@@ -84,7 +85,7 @@ def _plane() -> Iterator[Grid]:
     )  # fmt: skip
     full: dict[str, Any] = {"pattern": "viewer-from0", "question": _WITHOUT}
     yield _grid("core", "zarr3-zarrpython", PLANE_HEART, "Plane", layout="256x256", codec=BLOSC, **full)
-    yield _grid("core", "tiff-tifffile", PLANE_HEART, "Plane", layout="256x256", codec=_PREDICTED, **full)
+    yield _grid("core", "tiff-tifffile", PLANE_HEART, "Plane", layout="256x256", codec=_PREDICTED, slow=True, **full)
     yield _grid("core", "npy-numpy", PLANE_HEART, "Plane", layout="default", codec="none", **full)
 
 
@@ -130,12 +131,12 @@ def _costs() -> Iterator[Grid]:
         layout = "256x256" if len(subject.shape) == 2 else "64x64x64"
         yield _grid(
             "core", "omezarr-0.5-zarrpython", subject, f"Build{name}", _BUILT, operation="build_levels",
-            layout=layout, codec=BLOSC, n_levels=4, level_method=method,
+            layout=layout, codec=BLOSC, n_levels=4, level_method=method, slow=True,
         )  # fmt: skip
     for n_levels in (1, 4):
         yield _grid(
             "core", "ometiff-tifffile", PLANE_HEART, f"WritePlane{n_levels}", _STORED, operation="write",
-            layout="256x256", codec=_PREDICTED, n_levels=n_levels,
+            layout="256x256", codec=_PREDICTED, n_levels=n_levels, slow=True,
         )  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def _costs_of(
     """Building levels by means, and writing everything at once with levels and without."""
     build = _grid(
         tier, "omezarr-0.5-zarrpython", subject, f"Build{name}", _BUILT, operation="build_levels", layout=layout,
-        codec=BLOSC, n_levels=n_levels, level_axes=axes, slow=len(subject.shape) > 2,
+        codec=BLOSC, n_levels=n_levels, level_axes=axes, slow=True,
     )  # fmt: skip
     prefix = build.name.removesuffix(f"Build{name}")
     write = replace(build, name=f"{prefix}Write{name}", operation="write", question=_STORED)
