@@ -83,9 +83,9 @@ def _plane() -> Iterator[Grid]:
         "core", "jp2-glymur", PLANE_HEART, "Plane", layout=("default", "512x512"), codec="jp2-lossless",
         pattern="viewer", slow=True,
     )  # fmt: skip
-    full: dict[str, Any] = {"pattern": "viewer-from0", "question": _WITHOUT}
+    full: dict[str, Any] = {"pattern": "viewer-from0", "question": _WITHOUT, "slow": True}
     yield _grid("core", "zarr3-zarrpython", PLANE_HEART, "Plane", layout="256x256", codec=BLOSC, **full)
-    yield _grid("core", "tiff-tifffile", PLANE_HEART, "Plane", layout="256x256", codec=_PREDICTED, slow=True, **full)
+    yield _grid("core", "tiff-tifffile", PLANE_HEART, "Plane", layout="256x256", codec=_PREDICTED, **full)
     yield _grid("core", "npy-numpy", PLANE_HEART, "Plane", layout="default", codec="none", **full)
 
 
