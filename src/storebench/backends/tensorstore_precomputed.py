@@ -231,4 +231,5 @@ def _shard_of(scale: Mapping[str, Any]) -> Shape | None:
     if sharding is None or sharding["hash"] != "identity":
         return None
     possible = morton_blocks(_grid(scale))
-    return possible[min(sharding["preshift_bits"] + sharding["minishard_bits"], len(possible) - 1)]
+    n_bits = int(sharding["preshift_bits"]) + int(sharding["minishard_bits"])
+    return possible[min(n_bits, len(possible) - 1)]
