@@ -233,6 +233,8 @@ def _write(
         stack_axis=stack_axis,
     )
     place = Target(backend=get_backend(backend).name, path=target.absolute(), request=request)
+    if get_backend(backend).parallel_writes == "none" and not any(engine.values()):
+        engine["threads"] = 1  # nobody can share the work, so nobody was asked for
     with engine_for(**engine) as workers, progress_shown(output) as show:
 
         def shown(progress: Progress) -> None:
@@ -260,7 +262,8 @@ def _say_written(output: Output, target: Path, written: Written, workers: str) -
     output.say(f"{target}: {bytes_text(stored)} in {files}, {bytes_text(logical)} of voxels")
     resumed = f", {count_text(written.n_resumed)} of them by an earlier run" if written.n_resumed else ""
     rate = throughput_text(logical * (1 - written.n_resumed / written.n_blocks) / written.seconds / _MIB)
-    output.say(f"{count_text(written.n_blocks)} blocks{resumed}, {seconds_text(written.seconds)} ({rate}), {workers}")
+    blocks = "1 block" if written.n_blocks == 1 else f"{count_text(written.n_blocks)} blocks"
+    output.say(f"{blocks}{resumed}, {seconds_text(written.seconds)} ({rate}), {workers}")
     output.say(_memory_text(written))
 
 
