@@ -14,6 +14,7 @@ from storebench.backends import get_backend
 from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Region
 from storebench.levels import METHODS
+from storebench.measurement.counting import count
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.level_building import BuildLevelsWorkload
 from storebench.measurement.operations import workload_for
@@ -73,6 +74,17 @@ def test_the_clock_holds_one_read_of_level_0_and_the_writes_of_the_others(storag
     assert len([r for r in chunks if r.kind == "get"]) == 3 * 3 * 3
     sets = [r.key[0] for r in chunks if r.kind == "set"]
     assert (sets.count("0"), sets.count("1"), sets.count("2")) == (0, 2 * 2 * 2, 1)
+
+
+def test_what_is_read_and_set_is_counted(storage: Storage, image: Image) -> None:
+    workload = _workload(storage, image, codec="none")
+    counts = count(workload)
+    metadata = 2 + 4  # group and level 0 to read it; group and three levels to write into them
+    assert counts.requests == 3 * 3 * 3 + metadata
+    assert counts.sets == 2 * 2 * 2 + 1
+    assert counts.set_bytes == counts.sets * 4 * 16 * 16 * 2
+    assert counts.fetched_bytes is not None
+    assert counts.fetched_bytes > 3 * 3 * 3 * 4 * 16 * 16 * 2
 
 
 class _ForgetsLevels:

@@ -18,10 +18,7 @@ from storebench.records import Operation
 
 
 def _count_threads(workload: Workload) -> Counts:
-    """Count threads alone: of what asks for no store, or for one of which no geometry is known.
-
-    One call first, so that the next ones are like all others.
-    """
+    """Count what asks for no store. One call first, so that the next ones are like all others."""
     call(workload)
     return Counts(threads_ran=count_threads(workload))
 
@@ -33,7 +30,7 @@ _COUNTERS: Final[Mapping[Operation, Callable[[Any], Counts]]] = MappingProxyType
         "write": count_creation,
         "encode": _count_threads,
         "decode": _count_threads,
-        "build_levels": _count_threads,
+        "build_levels": count_change,
         "append": count_change,
         "overwrite": count_change,
         "list": count_objects,

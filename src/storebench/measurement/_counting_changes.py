@@ -1,4 +1,7 @@
-"""Counting what changes a store: an image that comes slab by slab, a region that is overwritten; and what finds or removes it."""
+"""Counting what changes a store: an image that comes slab by slab, a region that is overwritten, levels that are built.
+
+And what finds or removes it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from storebench.stores import Location, RequestLog
 
 
 def count_change(workload: TargetWorkload) -> Counts:
-    """Count an append or an overwrite; a fast one in eight calls or more, a slow one in two, a very slow one in one.
+    """Count a change of what is stored; a fast one in eight calls or more, a slow one in two, a very slow one in one.
 
     What it reads and what it sets are both counted. An overwrite is held against geometry; an append is not, since how large
     an object is that was written and is read again for the next slab cannot be told afterwards.
