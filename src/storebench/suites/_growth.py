@@ -92,8 +92,7 @@ _CUT: Final = (
     _Cut("full", "zarr3-zarrpython", (1_000_000,), _STORE, _IN_A_SHARD),
     _Cut("full", "hdf5-h5py", (1_000_000,), _STORE),
 )
-"""A stack's objects are its planes, up to 1,024 of them in the volumes. tensorstore waits for the disk at each object, so a
-million of its would take hours."""
+"""A stack's objects are its planes, up to 1,024 of them in the volumes."""
 
 
 def growth() -> Iterator[Grid]:
