@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -222,3 +223,45 @@ def test_building_levels_is_an_operation(run: Run) -> None:
     refused = run(*PYRAMID[:-2], "--operation", "build_levels")
     assert refused.exit_code == 2
     assert "use --levels 2 or more" in words(refused.stderr)
+
+
+CUBE = "measure ct --shape 8,16,16 --backend zarr3-zarrpython --chunks 4,8,8 --samples 2".split()
+
+
+def test_a_stream_says_slabs_a_second_stalls_and_what_it_moves(run: Run) -> None:
+    result = run(*CUBE, "--operation", "append", "--pattern", "stream1", "--json")
+    assert result.exit_code == 0, result.output
+    row = json.loads(result.stdout)
+    assert row["n_frames"] == len(row["frames_s"]) == 8
+    assert row["frame_p99_s"] <= row["frame_max_s"]
+    assert row["write_amplification"] == pytest.approx(
+        4 + 3, abs=0.3
+    )  # each chunk written four times and read three times
+    text = words(run(*CUBE, "--operation", "append", "--pattern", "stream1", "--durability", "durable").stdout)
+    assert "Append stream1" in text
+    assert re.search(r"Slabs 8 slabs: the first after .* a second, median .* 99 % within .*, slowest", text)
+    assert re.search(r"with what is read 7\.\d+x the bytes given", text)
+
+
+def test_an_overwrite_says_what_it_moves(run: Run) -> None:
+    text = words(run(*CUBE, "--operation", "overwrite", "--pattern", "roi4-misaligned4").stdout)
+    assert "(returned)" in text
+    assert "Slabs" not in text
+    assert "Written 2.00 KiB in 4 requests; with what is read 36.6x the bytes given" in text
+    refused = run(
+        "measure",
+        "ct",
+        "--shape",
+        "8,16,16",
+        "--backend",
+        "pngstack-imageio",
+        "--codec",
+        "png-1",
+        "--operation",
+        "overwrite",
+    )
+    assert refused.exit_code == 2
+    assert "do not tell exactly how they are compressed" in words(refused.stderr)
+    no_write = run(*CUBE, "--operation", "list", "--durability", "durable")
+    assert no_write.exit_code == 2
+    assert "durability durable is for writes" in words(no_write.stderr)

@@ -74,8 +74,8 @@ def test_the_change_that_moves_the_most_is_named_beside_the_one_that_fits(tmp_pa
     ]
     (section,) = sections(overwrite.make, table(rows), tmp_path)
     assert section.finding == (
-        "A change of roi64-misaligned64 in zarr3-zarrpython 32x32x32 in 128x128x128 zstd-3 moves 9.00x the bytes that "
-        "change; of roi64-aligned64 8.00x"
+        "In zarr3-zarrpython 32x32x32 in 128x128x128 zstd-3 an overwrite of roi64-misaligned64 moves 9.00x the bytes that "
+        "change, one of roi64-aligned64 8.00x"
     )
     data = csv_of(section, tmp_path)
     assert sorted(data["write_amplification"]) == pytest.approx([0.62, 5.56, 8.0, 9.0])
@@ -87,7 +87,12 @@ def test_the_change_that_moves_the_most_is_named_beside_the_one_that_fits(tmp_pa
 def test_budgets_and_images_do_not_meet(tmp_path: Path) -> None:
     rows = [_change(2.0), _change(3.0, "roi64-aligned64"), _change(9.0, threads=1), _change(8.0, shape=(64, 64, 64))]
     (section,) = sections(overwrite.make, table(rows), tmp_path)
-    assert section.finding.startswith("A change of roi64-aligned64 in zarr3-zarrpython 64x64x64 zstd-3 moves 3.00x")
+    assert section.finding.startswith("In zarr3-zarrpython 64x64x64 zstd-3 an overwrite of roi64-aligned64 moves 3.00x")
+
+
+def test_one_region_is_held_against_the_setting_that_moves_the_least(tmp_path: Path) -> None:
+    (section,) = sections(overwrite.make, table([_change(9.0), _change(1.0, backend="npy-numpy")]), tmp_path)
+    assert section.finding.endswith("moves 9.00x the bytes that change, in npy-numpy 64x64x64 zstd-3 1.00x")
 
 
 @pytest.mark.parametrize("make", [streaming.make, overwrite.make])

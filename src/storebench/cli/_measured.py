@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any, Final
 
-from storebench.records import PATTERNED
+from storebench.records import PATTERNED, WRITING
 from storebench.units import (
     bytes_text,
     count_text,
@@ -16,6 +16,7 @@ from storebench.units import (
     seconds_text,
     shape_text,
     throughput_text,
+    times_text,
 )
 
 _Row = Mapping[str, Any]
@@ -67,7 +68,7 @@ def _time_lines(row: _Row) -> list[_Line]:
 
 def _state_text(row: _Row) -> str:
     """Say in what state the cache was, and of how many samples that was shown."""
-    if row["operation"] == "write":
+    if row["operation"] in WRITING:
         return f" ({row['durability']})"
     if row["operation"] not in ("read", "open"):
         return ""
@@ -93,6 +94,9 @@ def _frame_lines(row: _Row) -> list[_Line]:
         return []
     label, part = _PARTS.get(row["operation"], ("Parts", "part"))
     times = f"median {seconds_text(row['frame_median_s'])}, 95 % within {seconds_text(row['frame_p95_s'])}"
+    if row["operation"] == "append":  # a camera waits for none of a hundred: the stall counts
+        rate = f"{ratio_text(row['frames_per_s'])} a second"
+        times = f"{rate}, {times}, 99 % within {seconds_text(row['frame_p99_s'])}"
     first = f"the first after {seconds_text(row['first_view_s'])}"
     return [(label, f"{counted(row['n_frames'], part)}: {first}, {times}, slowest {seconds_text(row['frame_max_s'])}")]
 
@@ -134,6 +138,11 @@ def _size_lines(row: _Row) -> list[_Line]:
     if row["frame_bytes"] is not None and row["frame_requests"] is not None:
         n_bytes, n_requests = (statistics.median(row[name]) for name in ("frame_bytes", "frame_requests"))
         lines.append(("Each view", f"{bytes_text(n_bytes)} in {counted(round(n_requests), 'request')} at the median"))
+    if not is_missing(row["write_amplification"]):
+        written = f"{bytes_text(row['set_bytes'])} in {counted(row['sets'], 'request')}"
+        lines.append(
+            ("Written", f"{written}; with what is read {times_text(row['write_amplification'])} the bytes given")
+        )
     if not is_missing(row["device_bytes"]):
         lines.append(("Disk", f"{bytes_text(row['device_bytes'])} read, read-ahead included"))
     if not is_missing(row["instructions"]):

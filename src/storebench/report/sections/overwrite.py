@@ -79,12 +79,16 @@ def _name(group: Sequence[Record]) -> str:
 def _finding(settings: Sequence[Sequence[Record]]) -> str:
     """Say which change moves the most bytes, and what the same setting moves for the region that suits it best."""
     best, worst = settings[-1][0], settings[-1][-1]
-    what = f"{pattern_text(worst['pattern'] or 'whole')} in {setting_text(worst)}"
-    moved = f"A change of {what} moves {times_text(_moved(worst))} the bytes that change"
+    moved = f"an overwrite of {_region(worst)} moves {times_text(_moved(worst))} the bytes that change"
     if _moved(best) < _moved(worst):
-        return f"{moved}; of {pattern_text(best['pattern'] or 'whole')} {times_text(_moved(best))}"
-    least = min((group[0] for group in settings), key=_moved)
-    return moved if least is worst else f"{moved}; {setting_text(least)} moves {times_text(_moved(least))}"
+        return f"In {_name(settings[-1])} {moved}, one of {_region(best)} {times_text(_moved(best))}"
+    least = settings[0][0]
+    beside = "" if least is worst else f", in {setting_text(least)} {times_text(_moved(least))}"
+    return f"In {_name(settings[-1])} {moved}{beside}"
+
+
+def _region(row: Record) -> str:
+    return pattern_text(row["pattern"] or "whole")
 
 
 def _draw(settings: Sequence[Sequence[Record]], points: Points) -> Figure:
@@ -102,7 +106,7 @@ def _draw(settings: Sequence[Sequence[Record]], points: Points) -> Figure:
         drawn["times"] += [row["median_s"] for row, _ in rows]
     log_axis(moved, drawn["moved"], ratio_axis_text)
     log_axis(times, drawn["times"], seconds_axis_text)
-    moved.set_title("Counted: bytes read and written ÷ bytes changed", pad=5)
+    moved.set_title("Counted: bytes moved ÷ bytes changed", pad=5)
     times.set_title("Measured: time", pad=5)
     for axes in (moved, times):
         axes.spines["left"].set_visible(False)
@@ -117,7 +121,7 @@ def _draw(settings: Sequence[Sequence[Record]], points: Points) -> Figure:
 def _table(rows: Sequence[Record]) -> Table:
     cells = [
         [
-            Cell(text=f"{pattern_text(row['pattern'] or 'whole')}, {setting_text(row)}"),
+            Cell(text=f"{_region(row)}, {setting_text(row)}"),
             Cell(text=bytes_text(row["asked_bytes"])),
             Cell(text=bytes_text(row["fetched_bytes"])),
             Cell(text=bytes_text(row["set_bytes"])),
