@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storebench.backends import BACKENDS, ArrayWriter, Backend, WriteRequest, check_stored, write_array, writing
-from storebench.errors import UnsupportedError
+from storebench.errors import DataError, UnsupportedError
 from storebench.grid import Region, grid_shape, iter_blocks
 from storebench.stores import Location, RequestLog
 
@@ -188,12 +188,12 @@ def _write_first(writer: ArrayWriter, backend: Backend, request: WriteRequest, v
 
 
 def _change(backend: Backend, location: Location, parts: list[Region], values: np.ndarray) -> str | None:
-    """Write regions of `values` into a stored image; return the sentence where the backend does not do that."""
+    """Write regions of `values` into a stored image; return the sentence where that is not done, or a plane is not there."""
     try:
         with backend.reopen(location) as writer:
             for region in parts:
                 writer.write(region, values[region.slices])
-    except UnsupportedError as error:
+    except (UnsupportedError, DataError) as error:
         return str(error)
     return None
 
