@@ -48,7 +48,7 @@ def test_one_backend_reads_what_another_wrote(writer: str, reader: str, tmp_path
         for request in some_accepted(written_by, 12, lossless=True)
         if not (request.codec.crc32c and (writer, reader) in _NO_CHECKSUMS)
     ]
-    assert len(requests) >= 4
+    assert requests
     for request in requests:
         location, values = _new_location(tmp_path, written_by), own_index(request.shape, request.dtype)
         write_array(written_by, location, request, images(request))
