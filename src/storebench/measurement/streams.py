@@ -71,13 +71,23 @@ class OverwriteWorkload(PartsWorkload):
                 f"an overwrite is compared voxel by voxel, and {case.codec} is lossy; take a lossless codec"
             )
         self.requests: tuple[Request, ...] = _requests(case, image)
-        why_not = why_not_in_parts(self.backend, self.store.request, [request.region for request in self.requests])
-        if why_not is not None:
-            raise UnsupportedError(why_not)
         voxels = image.voxels()
         self._parts = [(request.region, flipped(voxels[request.region.slices])) for request in self.requests]
-        with self.fresh() as location, self.backend.reopen(location):
-            pass  # what cannot be opened for writing is refused here, before anything is counted or timed
+        self._try()
+
+    def _try(self) -> None:
+        """Do it once: what a format does not take, it says of a stored image alone.
+
+        Raises
+        ------
+        UnsupportedError
+            If the stored image takes no changes, or not of such a region.
+        """
+        try:
+            with self.fresh() as location:
+                self.perform(location)
+        except UsageError as error:
+            raise UnsupportedError(str(error)) from error
 
     def _fill(self, location: Location) -> None:
         """Put a copy of the verified store there."""

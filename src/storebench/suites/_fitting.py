@@ -119,7 +119,7 @@ def why_impossible(case: Case) -> str | None:
     if not _is_available(case.backend):
         return None
     sentence = backend.why_unsupported(Location(_NOWHERE.with_suffix(backend.suffix)), request)
-    if sentence is None and case.operation in ("append", "overwrite"):
+    if sentence is None and case.operation == "append":
         return why_not_in_parts(backend, request, [part.region for part in parts])
     if sentence is None and case.operation in ("encode", "decode"):
         codec = backend.block_codec(replace(request, layout=request.layout or Layout(chunk_shape=request.shape)))
