@@ -85,14 +85,17 @@ def test_noise_hides_a_departure() -> None:
     assert departure([*points, Point(size=1e5, cost=4e5, low=2e5, high=9e5)]) is None
 
 
+def test_one_sample_is_taken_to_be_right_within_a_factor() -> None:
+    row = {"samples_s": (2.0,), "samples_process": (0,), "median_s": 2.0, "ci95_low_s": None, "ci95_high_s": None}
+    point = timed_point(row, 1e6)
+    assert (point.low, point.high) == (pytest.approx(2 / 1.5), 3.0)
+    line = [counted_point(x, 2e-5 * x) for x in _DECADES[:4]]
+    assert departure([*line, timed_point(row | {"samples_s": (29.0,), "median_s": 29.0}, 1e6)]) is None
+    assert departure([*line, timed_point(row | {"samples_s": (31.0,), "median_s": 31.0}, 1e6)]) is not None
+
+
 def test_a_cost_without_bounds_has_an_exponent_and_no_interval() -> None:
-    row = {
-        "samples_s": (0.1, 0.2),
-        "samples_process": (0, 1),
-        "median_s": 0.15,
-        "ci95_low_s": None,
-        "ci95_high_s": None,
-    }
+    row = {"samples_s": None, "samples_process": None, "ci95_low_s": None, "ci95_high_s": None}  # another tool's median
     points = [timed_point(row | {"median_s": x}, x) for x in _DECADES]
     fit = exponent(points)
     assert (fit.median, fit.low, fit.high) == (pytest.approx(1), None, None)

@@ -26,6 +26,9 @@ _FEWEST_BEFORE: Final = 2
 COARSE_BYTES: Final = 64 * 2**20
 """Peaks of memory below are coarse: see `measurement.memory`."""
 _COARSE_TIMES: Final = 1.4
+_FEWEST_BOUNDED: Final = 3
+_UNSURE_TIMES: Final = 1.5
+"""Within so many times, up or down, a time of one or two samples is taken to be right: calls of many minutes have no more."""
 
 Numbers = NDArray[np.float64]
 
@@ -79,13 +82,17 @@ def n_chunks(shape: Shape | None, chunk_shape: Shape | None) -> int | None:
 
 
 def timed_point(row: Mapping[str, Any], size: float) -> Point:
-    """Return the median time of a row of the tidy table as the cost at a size; of few samples their span bounds it."""
-    low, high = span(row)
-    samples = row["samples_s"] or ()
+    """Return the median time of a row of the tidy table as the cost at a size.
+
+    Its 95 % interval bounds it, of 3 or 4 samples their span, of one or two a factor of 1.5 either way.
+    """
+    samples, median_s = row["samples_s"] or (), row["median_s"]
+    few = 0 < len(samples) < _FEWEST_BOUNDED
+    low, high = (median_s / _UNSURE_TIMES, median_s * _UNSURE_TIMES) if few else span(row)
     drawn = len(samples) >= MIN_FOR_INTERVAL and min(samples) > 0
     return Point(
         size=size,
-        cost=row["median_s"],
+        cost=median_s,
         low=low,
         high=high,
         samples_s=samples if drawn else None,

@@ -23,7 +23,7 @@ from storebench.suites._grid import (
     fit_layout,
     is_timed,
 )
-from storebench.suites._growth import growth
+from storebench.suites._growth import growth, memory
 from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
@@ -85,6 +85,7 @@ GRIDS: Final[tuple[Grid, ...]] = (
     *streaming(),
     *parallel(),
     *growth(),
+    *memory(),
 )
 """Every grid of the tiers that are run by name."""
 

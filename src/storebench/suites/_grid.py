@@ -24,6 +24,7 @@ SUITES: Final[Mapping[str, str]] = MappingProxyType(
         "open": "What does opening cost before the first voxel comes?",
         "size": "How many bytes and files? (counted, free of noise)",
         "traffic": "How many chunks, voxels and bytes does a read touch? (counted, free of noise)",
+        "memory": "How much does a process grow at its peak, where the image is large enough to tell?",
         "cold": "What does a first read from the disk cost, shown to be cold?",
         "durable": "What does a write cost until it is on the device?",
         "threads": "What do more threads buy?",
@@ -40,9 +41,10 @@ COUNTED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "size": {"stored_bytes": "bytes", "compression_ratio": "x", "n_files": "files"},
         "traffic": {"chunks_touched": "chunks", "read_amplification": "x", "fetched_bytes": "bytes"},
+        "memory": {"peak_memory_bytes": "bytes"},
     }
 )
-"""Suites that count instead of timing: metric and unit."""
+"""Suites that count instead of timing: metric and unit. Memory is measured, once, in a process of its own."""
 
 
 _TILE_MULTIPLE: Final = {"tiff-tifffile": 16}
@@ -210,6 +212,7 @@ def counted_values(row: Row) -> dict[str, int | float | None]:
         if row.voxels_decoded and row.voxels_asked
         else None,
         "fetched_bytes": row.fetched_bytes,
+        "peak_memory_bytes": row.peak_memory_bytes,
     }
 
 

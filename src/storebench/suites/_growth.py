@@ -8,6 +8,7 @@ which is another setting.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from storebench.records import Operation
@@ -18,6 +19,7 @@ from storebench.suites._reads import BLOSC, class_name
 _VOLUME: Final = "What grows with the volume, and how fast?"
 _OBJECTS: Final = "What does the number of objects cost, where the bytes stay the same?"
 
+_MEMORY: Final = "How much memory does it take, beside the image's 32 or 256 MiB?"
 _SLOW_EDGE: Final = 512
 """From here on a call that moves the whole image is expected to take seconds."""
 _SLOW_CHUNKS: Final = 10_000
@@ -102,6 +104,18 @@ def growth() -> Iterator[Grid]:
             yield from _volume_grids(setting, edge)
     for cut in _CUT:
         yield from _cut_grids(cut)
+
+
+def memory() -> Iterator[Grid]:
+    """Yield the writes and reads of the cubes that are large enough for a peak of memory to be told from what is there anyway."""
+    for setting in _FORMATS:
+        for edge, tier in ((256, setting.tiers.get(64)), (512, setting.tiers[512])):
+            if tier is None:
+                continue
+            for grid in _volume_grids(setting, edge):
+                name = tier.capitalize() + grid.name.removeprefix(grid.tier.capitalize())
+                if grid.operation != "open":
+                    yield replace(grid, suite="memory", tier=tier, name=name, question=_MEMORY, slow=False)
 
 
 def _volume_grids(setting: _Format, edge: int) -> Iterator[Grid]:

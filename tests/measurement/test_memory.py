@@ -1,0 +1,71 @@
+"""Peak memory: a known allocation is seen within a few per cent, of any operation, in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from storebench.measurement._counting_process import ask
+from storebench.measurement.images import image_of
+from storebench.measurement.operations import _WORKLOADS
+from storebench.records import OPERATIONS, Case, to_json
+from storebench.storage import Storage
+
+MIB = 2**20
+
+_ALLOCATING = """
+import json, sys
+import numpy as np
+from storebench.measurement.memory import peak_memory
+
+class Allocating:
+    '''A workload that holds so many bytes for a moment, and a tenth of them at the end.'''
+    def prepare(self): self.kept = None
+    def run(self):
+        passing = np.ones(int(sys.argv[1]), np.uint8)
+        self.kept = passing[: len(passing) // 10].copy()
+    def conclude(self): self.kept = None
+
+print(json.dumps(peak_memory(Allocating())))
+"""
+
+
+@pytest.mark.parametrize("mib", [100, 400])
+def test_an_allocation_is_seen_within_three_per_cent(mib: int) -> None:
+    command = [sys.executable, "-c", _ALLOCATING, str(mib * MIB)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert found / MIB == pytest.approx(mib * 1.1, rel=0.03)
+
+
+def test_every_operation_can_be_asked_for_its_memory() -> None:
+    assert set(_WORKLOADS) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("case", "least", "most"),
+    [
+        # uncompressed: a whole chunk is made ready at least, the result of a read is all of the image
+        ({"operation": "write"}, 4, 64),
+        ({"operation": "read"}, 31, 70),
+        ({"operation": "append", "pattern": "stream16"}, 0, 64),
+        ({"operation": "overwrite", "pattern": "plane_xz"}, 31, 120),  # a plane across touches every chunk
+        ({"operation": "build_levels", "n_levels": 2}, 31, 200),
+        ({"operation": "open"}, 0, 4),
+        ({"operation": "list"}, 0, 4),
+        ({"operation": "delete"}, 0, 4),
+        ({"operation": "encode", "codec": "zstd-3"}, 4, 80),
+        ({"operation": "decode", "codec": "zstd-3"}, 4, 80),
+    ],
+    ids=lambda value: value["operation"] if isinstance(value, dict) else "",
+)
+def test_every_operation_has_its_peak(case: dict[str, Any], least: int, most: int, storage: Storage) -> None:
+    image = image_of(storage, "random", (64, 512, 512), "uint16", 0)  # 32 MiB
+    settings = {"backend": "omezarr-0.5-zarrpython", "codec": "none", "chunk_shape": (16, 512, 512)} | case
+    asked = Case(dataset="random", shape=image.shape, dtype="uint16", axes="zyx", **settings)
+    place = {"storage": str(storage.root), "limit_bytes": storage.limit_bytes, "image_key": image.key}
+    found = ask({**place, "case": to_json(asked), "do": "memory"})
+    assert least <= found / MIB <= most
