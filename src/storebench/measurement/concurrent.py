@@ -118,8 +118,8 @@ class ConcurrentReadWorkload(Workload):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files of the store."""
-        return tuple(Path(file) for file in self.store.location.files())
+        """The files of the store; none for worker processes, as what they read of the disk is not counted in this one."""
+        return tuple(Path(file) for file in self.store.location.files()) if self._engine.one_process else ()
 
     def prepare(self) -> None:
         """Let go of the last result."""

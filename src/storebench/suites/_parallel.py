@@ -28,10 +28,7 @@ class _Setting(NamedTuple):
     shared_writes: bool = True
 
 
-_SMOKE: Final = (
-    _Setting("zarr3-zarrpython", "32x32x32", "zstd-3"),
-    _Setting("hdf5-h5py", "32x32x32", "deflate-1", shared_writes=False),
-)
+_SMOKE: Final = (_Setting("zarr3-zarrpython", "32x32x32", "zstd-3"),)
 _CORE: Final = (
     _Setting("zarr3-zarrpython", "64x64x64", "zstd-3"),
     _Setting("zarr3-zarrpython", "32x32x32-in-64x64x64", "zstd-3", name="_shards"),
@@ -68,5 +65,4 @@ def _grid(tier: Tier, subject: Subject, setting: _Setting, operation: Operation,
         backend=setting.backend,
         subject=subject,
         params={"layout": (setting.layout,), "codec": (setting.codec,), "concurrency": who},
-        slow=kind == "workers",  # not the call: each of asv's processes starts the workers anew
     )
