@@ -94,7 +94,7 @@ def test_an_entry_is_seen_only_when_it_is_whole(storage: Storage) -> None:
         assert storage.n_entries() == 0
     path = storage.entry("stores", "k")
     assert path is not None
-    assert _files(path) == ["data"]
+    assert _files(path) == [".bytes", "data"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -215,7 +215,7 @@ def test_clean_keeps_what_was_used_last(storage: Storage) -> None:
 def test_usage_counts_every_file(storage: Storage) -> None:
     before = storage.usage_bytes()
     _put(storage, "stores", "k", n_bytes=123)
-    assert storage.usage_bytes() - before == 123
+    assert storage.usage_bytes() - before == 123 + len("123")  # the note of its size
 
 
 # the place
@@ -309,3 +309,19 @@ def test_counts_are_entries_like_any_other(storage: Storage) -> None:
     assert _names(storage) == {"kept"}
     assert storage.clean() >= 100
     assert _names(storage) == set()
+
+
+def test_the_size_of_an_entry_is_looked_at_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    _put(storage, "stores", "a")
+
+    def walk(folder: Path) -> int:
+        raise AssertionError(f"{folder} was walked through again")
+
+    monkeypatch.setattr("storebench.storage.folder_bytes", walk)
+    assert [size for _, size, _ in storage.entries()] == [100]
+
+
+def test_an_entry_of_an_earlier_version_has_its_size(storage: Storage) -> None:
+    _put(storage, "stores", "a")
+    (storage.root / "stores" / "a" / ".bytes").unlink()
+    assert [size for _, size, _ in storage.entries()] == [100]
