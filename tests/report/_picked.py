@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from storebench.report.press import Press
 from storebench.report.section import Section, Story, Studio
@@ -18,6 +17,8 @@ from storebench.report.views import clean_frame, clean_records, make_views
 from storebench.results.columns import COLUMNS
 from storebench.results.frame import tidy_frame
 from storebench.results.intervals import low_confidence, median_interval
+
+from ._press import PageAlone
 
 Make = Callable[[Story, Studio], Iterator[Section]]
 
@@ -50,23 +51,22 @@ def table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return clean_frame(tidy_frame(rows))
 
 
-class _PageAlone(Press):
-    """Leaves out PNG and PDF: most tests look at what is on the page and in the data."""
-
-    def save(self, figure: Figure, png: Path, pdf: Path) -> None:
-        """Write nothing."""
-
-
-def sections(make: Make, frame: pd.DataFrame, folder: Path, *, for_paper: bool = False) -> list[Section]:
-    """Return what a section's module makes of a table, and hold what every section must hold."""
+def story_of(frame: pd.DataFrame) -> Story:
+    """Return what sections are picked from: half of the time of a small section, so tests of one table share it."""
     frame = clean_frame(frame)
-    story = Story(views=make_views(frame), records=clean_records(frame))
+    records = clean_records(frame)
+    return Story(views=make_views(frame, records), records=records)
+
+
+def sections(make: Make, shown: pd.DataFrame | Story, folder: Path, *, for_paper: bool = False) -> list[Section]:
+    """Return what a section's module makes of a table, and hold what every section must hold."""
+    story = story_of(shown) if isinstance(shown, pd.DataFrame) else shown
     if not story.views:
         return []
     with house_style():
-        made = list(make(story, Studio(folder, Press() if for_paper else _PageAlone())))
+        made = list(make(story, Studio(folder, Press() if for_paper else PageAlone())))
     for section in made:
-        check(section, len(frame))
+        check(section, len(story.records))
     return made
 
 

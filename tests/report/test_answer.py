@@ -15,16 +15,25 @@ from storebench.advise.snippets import snippet_of
 from storebench.analysis import verdict
 from storebench.errors import UnknownNameError
 from storebench.report import build_report
+from storebench.report import page as page_of_results
 from storebench.report.answer import answers
 from storebench.report.markdown.summary import summary_markdown
+from storebench.report.sections import tradeoff
 from storebench.report.views import clean_frame, clean_records, make_views
 from storebench.results.intervals import MIN_FOR_INTERVAL
 from storebench.results.settings import own_twins
 from storebench.units import bytes_text, seconds_text, times_interval_text
 
+from ._press import PageAlone
 from ._tables import ENVIRONMENT, rows, table
 
 ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_but_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw only the figure that names the first setting: the others are four fifths of a page's time."""
+    monkeypatch.setattr(page_of_results, "SECTIONS", (tradeoff.make,))
 
 
 def _answer(frame: pd.DataFrame) -> Answer:
@@ -34,7 +43,7 @@ def _answer(frame: pd.DataFrame) -> Answer:
 
 
 def _page(frame: pd.DataFrame, folder: Path) -> str:
-    return build_report(frame, ENVIRONMENTS, folder).index.read_text(encoding="utf-8")
+    return build_report(frame, ENVIRONMENTS, folder, press=PageAlone()).index.read_text(encoding="utf-8")
 
 
 def _text(page: str, pattern: str) -> str:
@@ -136,7 +145,8 @@ def test_baselines_that_are_missing_are_said_to_be(tmp_path: Path) -> None:
 
 
 def test_priorities_change_the_answer_and_unknown_patterns_are_refused(tmp_path: Path) -> None:
-    files = build_report(table(), ENVIRONMENTS, tmp_path, weights={"size": 1, "write": 0, "read": 0, "files": 0})
+    weights = {"size": 1, "write": 0, "read": 0, "files": 0}
+    files = build_report(table(), ENVIRONMENTS, tmp_path, weights=weights, press=PageAlone())
     assert "Weighed: size 100 %." in files.index.read_text(encoding="utf-8")
     views = make_views(clean_frame(table()))
     with pytest.raises(UnknownNameError, match="Did you mean plane_xy"):
@@ -161,8 +171,7 @@ def test_two_cases_of_one_setting_are_one_setting(tmp_path: Path) -> None:
     labels = [candidate.label for candidate in found.candidates]
     assert len(labels) == len(set(labels)) == len(_answer(table(measured)).candidates)
     assert verdict(frame).sentences == verdict(table(measured)).sentences
-    shown = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
-    assert best.title in _shown(shown)["card"]
+    assert best.title in _shown(_page(frame, tmp_path))["card"]
 
 
 def test_of_equal_twins_the_first_case_stands_and_other_tools_rows_stay() -> None:

@@ -35,6 +35,7 @@ from storebench.trends import steps
 
 from ._histories import Planted, commit_name, plant
 from ._histories import history as planted_history
+from ._press import PageAlone
 
 NASTY = "</script><b>x | a[b] `c` $y_1$"
 SLOWED = "zarr3-zarrpython/chunks-16x16x16/zstd-3/plane_xz"
@@ -54,7 +55,7 @@ def _zarr16(case_id: str) -> bool:
 
 def _built(changes: Changes | None, folder: Path) -> str:
     assert changes is not None
-    return build_changes(changes, folder).page.read_text(encoding="utf-8")
+    return build_changes(changes, folder, press=PageAlone()).page.read_text(encoding="utf-8")
 
 
 def _text(page: str) -> str:
@@ -82,7 +83,7 @@ def changes(sides: tuple[ResultSet, ResultSet]) -> Changes:
 @pytest.fixture(scope="module")
 def built(changes: Changes, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("page")
-    return _built(changes, folder), folder
+    return build_changes(changes, folder).page.read_text(encoding="utf-8"), folder
 
 
 def test_a_slowed_case_is_in_sentence_tally_figure_table_and_csv(built: tuple[str, Path], changes: Changes) -> None:
@@ -151,7 +152,9 @@ def test_it_needs_no_script_and_no_network_and_has_words_for_pictures(built: tup
 
 def test_the_pages_link_to_each_other(sides: tuple[ResultSet, ResultSet], changes: Changes, tmp_path: Path) -> None:
     newer = sides[1]
-    index = build_report(newer.frame.head(3), newer.journal.environments, tmp_path, changes=changes.sentence).index
+    index = build_report(
+        newer.frame.head(3), newer.journal.environments, tmp_path, changes=changes.sentence, press=PageAlone()
+    ).index
     page = index.read_text(encoding="utf-8")
     assert page.count('href="changes.html"') == 2
     assert changes.sentence in page

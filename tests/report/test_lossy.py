@@ -20,7 +20,9 @@ from PIL import Image
 from storebench.records import Case, Crop, Row, pack_values
 from storebench.report import build_report
 from storebench.report.pictures import TOO_HIGH, TOO_LOW, difference_image, difference_limit, grey_image, grey_window
+from storebench.report.press import Press
 
+from ._press import PageAlone
 from ._tables import ENVIRONMENT, table
 
 SHAPE = (200, 160)
@@ -102,15 +104,16 @@ def _pixels(image: dict[str, str | None] | Any, mode: str) -> NDArray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert(mode)).astype(int)
 
 
-def _report(folder: Path, rows: Sequence[Row], crops: Sequence[Crop]) -> str:
-    files = build_report(table(rows), {ENVIRONMENT.id: ENVIRONMENT}, folder, crops=crops)
+def _report(folder: Path, rows: Sequence[Row], crops: Sequence[Crop], press: Press | None = None) -> str:
+    press = press or PageAlone()
+    files = build_report(table(rows), {ENVIRONMENT.id: ENVIRONMENT}, folder, crops=crops, press=press)
     return files.index.read_text()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lossy")
-    _report(folder, _rows(), _crops())
+    _report(folder, _rows(), _crops(), Press())
     return folder
 
 
@@ -225,7 +228,7 @@ def test_without_crops_there_are_no_pictures(tmp_path: Path) -> None:
 
 
 def test_same_results_same_bytes_and_no_script_is_needed(tmp_path: Path, folder: Path, page: str) -> None:
-    assert _report(tmp_path, _rows(), _crops()[::-1]) == page
+    assert _report(tmp_path, _rows(), _crops()[::-1], Press()) == page
     for name in ("lossy", "rates", "binning"):
         for kind in ("svg", "png", "pdf", "csv"):
             one, other = (place / "figures" / f"{name}.{kind}" for place in (folder, tmp_path))

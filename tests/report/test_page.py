@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import storebench.report
+import storebench.report.page
 from storebench.analysis import verdict
 from storebench.report import build_report
 from storebench.report.page import script_text
@@ -24,6 +25,7 @@ from storebench.report.results_table import ALPHABET
 from storebench.results.frame import tidy_frame
 from storebench.units import MISSING, bytes_text, ratio_text, seconds_text
 
+from ._press import PageAlone
 from ._tables import ENVIRONMENT, rows, table
 
 ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
@@ -163,7 +165,7 @@ def test_proof_noise_and_the_limit_are_shown(tmp_path: Path) -> None:
     shown = frame.assign(cache="cold").assign(limit_fraction=0.123, noisy=False, cache_shown=None)
     shown.loc[reads, "cache_shown"] = "guest-cold"
     shown.loc[shown.index[reads][0], ["noisy", "noise"]] = [True, "others kept 1.9 of 2 processors busy"]
-    page = build_report(shown, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(shown, ENVIRONMENTS, tmp_path, press=PageAlone()).index.read_text(encoding="utf-8")
     data = _data(page)
     assert set(_column(data, "Shown")) == {"guest-cold", None}
     assert set(_column(data, "Of the limit")) == {"12.3 %"}
@@ -175,10 +177,19 @@ def test_proof_noise_and_the_limit_are_shown(tmp_path: Path) -> None:
     assert "is not proven" not in page
 
 
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what stands outside the figures, which take most of a page's time."""
+    monkeypatch.setattr(storebench.report.page, "SECTIONS", ())
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_thread_budgets_do_not_meet_in_one_ranking(tmp_path: Path) -> None:
     frame = table()
     faster = frame[frame["operation"] == "read"].assign(threads=1, median_s=1e-6).iloc[:3]
-    page = build_report(pd.concat([frame, faster]), ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(pd.concat([frame, faster]), ENVIRONMENTS, tmp_path, press=PageAlone()).index.read_text(
+        encoding="utf-8"
+    )
     settings = page.partition('id="settings"')[2].partition("</section>")[0]
     assert "zarr3-zarrpython" in settings
     assert "threads 1" not in settings
@@ -193,7 +204,9 @@ def test_names_stay_names(tmp_path: Path) -> None:
         name if name.startswith("zarr3") else NASTY[1 + i % 3] for i, name in enumerate(frame["backend"])
     ]
     frame["reason"] = NASTY[3]
-    page = build_report(frame, ENVIRONMENTS, tmp_path, title=NASTY[0]).index.read_text(encoding="utf-8")
+    page = build_report(frame, ENVIRONMENTS, tmp_path, title=NASTY[0], press=PageAlone()).index.read_text(
+        encoding="utf-8"
+    )
     assert page.count("<script") == 3  # results, answer, code
     assert page.count("</script>") == 3
     assert "<b>x" not in page
@@ -203,6 +216,7 @@ def test_names_stay_names(tmp_path: Path) -> None:
     assert f"<h1>{html.escape(NASTY[0])}" in page
 
 
+@functools.cache
 def _odd_tables() -> dict[str, pd.DataFrame]:
     full = table()
     failed = full.assign(status="failed", reason="no", median_s=np.nan, ci95_low_s=np.nan, ci95_high_s=np.nan)
@@ -235,7 +249,7 @@ def _odd_tables() -> dict[str, pd.DataFrame]:
 @pytest.mark.parametrize("name", _odd_tables())
 def test_odd_tables_build_and_invent_nothing(name: str, tmp_path: Path) -> None:
     frame = _odd_tables()[name]
-    page = build_report(frame, {}, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(frame, {}, tmp_path, press=PageAlone()).index.read_text(encoding="utf-8")
     data = _data(page)
     assert data["n_rows"] == len(frame)
     code = r"<pre.*?</pre>|<script[^>]*answer-data.*?</script>"  # to paste: says None where it means it
@@ -246,8 +260,11 @@ def test_odd_tables_build_and_invent_nothing(name: str, tmp_path: Path) -> None:
         assert "Nothing was measured" in page
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_few_samples_are_marked(tmp_path: Path) -> None:
-    page = build_report(table(list(rows(n_samples=3))), {}, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(table(list(rows(n_samples=3))), {}, tmp_path, press=PageAlone()).index.read_text(
+        encoding="utf-8"
+    )
     assert page.count('class="mark low"') > 10
     assert {*_column(_data(page), "Doubt")} == {"few samples", None}
     assert "fewer than 8 samples" in page
@@ -258,7 +275,7 @@ def test_five_thousand_rows_stay_small(tmp_path: Path) -> None:
     frame = pd.concat(
         [one.assign(dataset=f"d{i % 3}", seed=i) for i in range(5000 // len(one) + 1)], ignore_index=True
     )[:5000]
-    page = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(frame, ENVIRONMENTS, tmp_path, press=PageAlone()).index.read_text(encoding="utf-8")
     assert len(page.encode()) <= 1_000_000
     assert page.count("<tr") < 2000
     assert _data(page)["n_rows"] == 5000
@@ -285,7 +302,8 @@ def test_no_format_library_is_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_every_image_of_one_name_is_named(tmp_path: Path) -> None:
     frame = pd.concat([table(), table().assign(shape=[(32, 32, 32)] * len(table()))], ignore_index=True)
-    page = build_report(frame, ENVIRONMENTS, tmp_path).index.read_text(encoding="utf-8")
+    page = build_report(frame, ENVIRONMENTS, tmp_path, press=PageAlone()).index.read_text(encoding="utf-8")
     assert {"<dd>64x64x64, uint16", "<dd>32x32x32, uint16"} <= set(re.findall(r"<dd>\d+x\d+x\d+, uint16", page))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from storebench.report.section import Story
 from storebench.report.sections import (
     cold_warm,
     durable,
@@ -23,7 +24,7 @@ from storebench.report.sections import (
 from storebench.results.frame import tidy_frame
 
 from . import _tables
-from ._picked import Make, row, sections, table
+from ._picked import Make, row, sections, story_of, table
 
 _MAKERS = {
     made.__name__.rpartition(".")[2]: made.make
@@ -103,10 +104,20 @@ def _odd() -> dict[str, pd.DataFrame]:
     }
 
 
+@functools.cache
+def _story(name: str) -> Story:
+    return story_of(_odd()[name])
+
+
+@functools.cache
+def _large_story() -> Story:
+    return story_of(_large())
+
+
 @pytest.mark.parametrize("name", _odd())
 @on_each_section
 def test_odd_tables_build_and_invent_nothing(make: Make, name: str, tmp_path: Path) -> None:
-    for section in sections(make, _odd()[name], tmp_path):
+    for section in sections(make, _story(name), tmp_path):
         assert section.tables
 
 
@@ -124,7 +135,7 @@ def test_every_section_shows_something_of_a_full_table_and_has_its_files(make: M
 
 @on_each_section
 def test_many_rows_make_a_small_figure_and_a_short_table(make: Make, tmp_path: Path) -> None:
-    (section,) = sections(make, _large(), tmp_path)
+    (section,) = sections(make, _large_story(), tmp_path)
     assert sum(map(len, section.points.values())) <= 700
     assert sum(len(shown.rows) for shown in section.tables) <= 100
 

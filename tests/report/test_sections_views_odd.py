@@ -26,11 +26,10 @@ from storebench.report.sections import (
     tradeoff,
 )
 from storebench.report.style import house_style
-from storebench.report.views import clean_records, make_views
 from storebench.results.frame import tidy_frame
 
 from . import _tables
-from ._picked import Make, points_of, row, sections, table
+from ._picked import Make, points_of, row, sections, story_of, table
 
 _MAKERS = {
     made.__name__.rpartition(".")[2]: made.make
@@ -101,16 +100,26 @@ def _odd() -> dict[str, pd.DataFrame]:
     }
 
 
+@functools.cache
+def _story(name: str) -> Story:
+    return story_of(_odd()[name])
+
+
+@functools.cache
+def _large_story() -> Story:
+    return story_of(_large())
+
+
 @pytest.mark.parametrize("name", _odd())
 @on_each_section
 def test_odd_tables_build_and_invent_nothing(make: Make, name: str, tmp_path: Path) -> None:
-    for section in sections(make, _odd()[name], tmp_path):
+    for section in sections(make, _story(name), tmp_path):
         assert section.tables or section.heat
 
 
 @on_each_section
 def test_every_section_shows_a_full_table_in_short(make: Make, tmp_path: Path) -> None:
-    (section,) = sections(make, _large(), tmp_path)
+    (section,) = sections(make, _large_story(), tmp_path)
     assert 0 < sum(map(len, section.points.values())) <= 600 or section.heat
     tables = [*section.tables, *([section.heat] if section.heat else [])]
     assert sum(len(shown.rows) for shown in tables) <= 130
@@ -132,8 +141,7 @@ def test_no_section_comes_from_nothing() -> None:
 def test_picking_and_drawing_five_thousand_rows_is_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All sections together take a few seconds of a busy machine's processor, saving apart; quadratic work takes minutes."""
     monkeypatch.setattr(Studio, "save", lambda *_, **__: ("", ()))
-    frame = _large()
-    story = Story(views=make_views(frame), records=clean_records(frame))
+    story = _large_story()
     began = time.process_time()
     with house_style():
         made = [section for make in _MAKERS.values() for section in make(story, Studio(tmp_path))]

@@ -21,6 +21,7 @@ from storebench.results.frame import load_results
 from storebench.units import seconds_text, times_text
 
 from .._many import write_results
+from .._press import PageAlone
 from .._tables import ENVIRONMENT
 from .conftest import Opened, PageOf
 
@@ -41,7 +42,9 @@ def answer(frame: Any) -> Answer:
 
 @pytest.fixture(scope="module")
 def built(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_report(frame, {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("answer")).index
+    return build_report(
+        frame, {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("answer"), press=PageAlone()
+    ).index
 
 
 def _slide(opened: Opened, name: str, value: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from storebench.report.changes import build_changes, find_changes
 
 from .._histories import Planted, commit_name, history, plant
+from .._press import PageAlone
 from .conftest import PageOf
 
 
@@ -19,7 +20,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     newer = Planted(commit=commit_name(50), day=50, libraries={"zarr": "3.4.0"}, factors=slowed)
     changes = find_changes(plant(folder / "newer", [newer], seed=5), plant(folder / "older", history(8)))
     assert changes is not None
-    return build_changes(changes, folder / "report").page
+    return build_changes(changes, folder / "report", press=PageAlone()).page
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])

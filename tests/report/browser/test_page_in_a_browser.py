@@ -8,13 +8,16 @@ import pytest
 
 from storebench.report import build_report
 
+from .._press import PageAlone
 from .._tables import ENVIRONMENT, table
 from .conftest import PageOf
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_report(table(), {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("small")).index
+    return build_report(
+        table(), {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("small"), press=PageAlone()
+    ).index
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])

@@ -17,6 +17,7 @@ from storebench.report.isometric import Layer
 from storebench.report.voxels import CHAPTER_CHUNKS, CHAPTER_REGION, CHAPTER_SHAPE, read_cost, read_layers
 from storebench.units import count_text, seconds_text
 
+from .._press import PageAlone
 from .._tables import ENVIRONMENT, table
 from ..test_voxels import ANY_READS, any_read
 from .conftest import PageOf
@@ -61,7 +62,9 @@ _PLACES = """[...document.querySelectorAll('#vx-svg path')].map((path) => {
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page whose data set and setting have names that nobody should trust."""
     frame = table().assign(dataset="</script><b>x a[b]")
-    return build_report(frame, {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("voxels")).index
+    return build_report(
+        frame, {ENVIRONMENT.id: ENVIRONMENT}, tmp_path_factory.mktemp("voxels"), press=PageAlone()
+    ).index
 
 
 @pytest.fixture
