@@ -19,7 +19,14 @@ from storebench.grid import Shape
 from storebench.records import FileForm
 from storebench.results.intervals import MIN_FOR_INTERVAL, Interval, percentiles
 
-_OPTIONS: Final = (("--levels", "n_levels", 1), ("--stack-axis", "stack_axis", 0), ("--threads", "threads", None))
+_OPTIONS: Final = (
+    ("--levels", "n_levels", 1),
+    ("--level-axes", "level_axes", None),
+    ("--level-method", "level_method", "mean"),
+    ("--stack-axis", "stack_axis", 0),
+    ("--threads", "threads", None),
+    ("--concurrency", "concurrency", None),
+)
 """What a command that measures a setting has to say where it is not the usual: option, column, the usual value."""
 
 

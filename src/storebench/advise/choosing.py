@@ -28,7 +28,10 @@ def default_priorities(candidates: Sequence[Candidate]) -> Priorities:
     """
     able = [c for c in candidates if c.why_not_ranked is None]
     patterns = {name for candidate in able for name in candidate.reads}
-    chosen = shared_patterns([frozenset(candidate.reads) for candidate in able if candidate.reads])
+    single = [frozenset(name for name, row in c.reads.items() if not row["n_frames"]) for c in able]
+    # a trace is many reads: in a mean it would outweigh all others, so it has a weight only where nothing else was read
+    read_by = single if any(single) else [frozenset(candidate.reads) for candidate in able]
+    chosen = shared_patterns([names for names in read_by if names])
     weights = {
         "write": float(any(candidate.write_s for candidate in able)),
         "size": float(any(candidate.stored_bytes for candidate in able)),

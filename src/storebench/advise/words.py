@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -48,11 +48,33 @@ def layout_text(chunk_shape: Shape | None, shard_shape: Shape | None) -> str:
     return f"chunks {shape_text(chunk_shape)}" + (f" in shards of {shape_text(shard_shape)}" if shard_shape else "")
 
 
+_PATTERNS: Final[tuple[tuple[str, Callable[[re.Match[str]], str]], ...]] = (
+    (r"plane_(\w+)", lambda m: f"{m[1].upper()} plane"),
+    (r"stream1", lambda _: "plane by plane"),
+    (r"stream(\d+)", lambda m: f"{m[1]} planes at a time"),
+    (r"viewer(\d+x\d+)?(-from0)?", lambda m: _trace_text("trace of a viewer", m)),
+    (r"viewer_roi(\d+)?(-from0)?", lambda m: _trace_text("trace of a viewer in 3-D", m)),
+)
+"""Name of access patterns → what people call them."""
+
+
+def _trace_text(trace: str, found: re.Match[str]) -> str:
+    extent = f", {found[1]} voxels" if found[1] else ""
+    return trace + extent + (", all from full resolution" if found[2] else "")
+
+
 def pattern_text(pattern: str) -> str:
-    """Write an access pattern's name for people: "plane_xz" as "XZ plane"."""
-    if pattern.startswith("plane_"):
-        return f"{pattern.removeprefix('plane_').upper()} plane"
+    """Write an access pattern's name for people: "plane_xz" as "XZ plane", "stream16" as "16 planes at a time"."""
+    for name, text in _PATTERNS:
+        found = re.fullmatch(name, pattern)
+        if found:
+            return text(found)
     return pattern.replace("_", " ")
+
+
+def operation_text(operation: str, pattern: str | None = None) -> str:
+    """Write what was done for people: "append" of "stream1" as "append plane by plane"."""
+    return " ".join((operation.replace("_", " "), *([pattern_text(pattern)] if pattern else [])))
 
 
 def patterns_text(pattern: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from storebench.grid import Shape
-from storebench.records import PATTERNED
-from storebench.results.settings import PLACE, backend_text, group_keys
+from storebench.records import PATTERNED, WRITING
+from storebench.results.settings import PLACE, backend_text, concurrency_text, group_keys
 from storebench.units import shape_text
 
 Record = Mapping[Any, Any]
@@ -60,13 +60,15 @@ def _environment_text(row: Record) -> str:
 def task_text(row: Record) -> str:
     """Name what was timed, and on which terms."""
     pattern = f" {row['pattern']}" if row["operation"] in PATTERNED else ""
-    is_durable = row["operation"] == "write" and row["durability"] == "durable"
+    is_durable = row["operation"] in WRITING and row["durability"] == "durable"
     cache = "cache not recorded" if is_missing(row["cache"]) else row["cache"]
     terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
     if not is_missing(row["threads"]):
         terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
+    if not is_missing(row["concurrency"]):
+        terms.append(concurrency_text(row["concurrency"]))
     listed = f" ({', '.join(map(str, terms))})" if terms else ""
-    return f"{row['operation']}{pattern}{listed}"
+    return f"{str(row['operation']).replace('_', ' ')}{pattern}{listed}"
 
 
 def setting_text(row: Record) -> str:
@@ -76,6 +78,10 @@ def setting_text(row: Record) -> str:
     parts += [f"shards {shape_text(row['shard_shape'])}"] if row["shard_shape"] is not None else []
     parts += [row["codec"]]
     parts += [f"{row['n_levels']} levels"] if not is_missing(row["n_levels"]) and row["n_levels"] != 1 else []
+    parts += [f"along {row['level_axes']}"] if not is_missing(row["level_axes"]) else []
+    parts += (
+        [f"by {row['level_method']}"] if not is_missing(row["level_method"]) and row["level_method"] != "mean" else []
+    )
     parts += (
         [f"cut along axis {row['stack_axis']}"] if not is_missing(row["stack_axis"]) and row["stack_axis"] != 0 else []
     )

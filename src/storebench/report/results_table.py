@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from storebench.report.views import Record
+from storebench.results.settings import concurrency_text
 from storebench.units import (
     MISSING,
     bytes_text,
@@ -99,7 +100,10 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "Shown": _named("cache_shown"),
     "Durability": _named("durability", if_several=True),
     "Threads": _number("threads", count_text, if_several=True),
+    "At once": _Kind(value=lambda row: row["concurrency"], text=concurrency_text, is_filtered=True, if_several=True),
     "Levels": _number("n_levels", count_text, if_several=True),
+    "Levels along": _named("level_axes", if_several=True),
+    "Levels by": _named("level_method", if_several=True),
     "Store": _named("store", if_several=True),
     "Dataset": _named("dataset", filtered=True),
     "Shape": _shape("shape", if_several=True),
@@ -110,7 +114,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "Reason": _named("reason"),
 }
 _AT_A_POINT: Final = (
-    *("Dataset", "Operation", "Pattern", "Cache", "Threads", "Median", "95 % interval", "Samples", "Doubt"),
+    *("Dataset", "Operation", "Pattern", "Cache", "Threads", "At once", "Median", "95 % interval", "Samples", "Doubt"),
     *("Size", "Ratio", "Files", "Amplification", "Of the limit", "Machine"),
 )
 """What the page says of a row at its point in a figure, below the setting's name."""

@@ -244,7 +244,7 @@ def _is_timed(row: Record) -> bool:
 
 
 def _most(rows: list[Record], name: str) -> tuple[str | None, list[Record]]:
-    """Keep the rows with the most frequent value of a column: warm and cold, or thread budgets, never meet in one figure."""
+    """Keep the rows with the most frequent value of a column: caches, threads and workers never meet in one figure."""
     value = next((value for value, _ in Counter(row[name] for row in rows).most_common(1)), None)
     return value, [row for row in rows if row[name] == value]
 
@@ -255,6 +255,7 @@ def _make_view(
     twins = set(own_twins(records))
     single = [row for place, row in enumerate(records) if place not in twins]
     _, timed = _most([row for row in single if _is_timed(row) and says_task(row)], "threads")
+    _, timed = _most(timed, "concurrency")
     cache, reads = _most([row for row in timed if row["operation"] == "read"], "cache")
     _, writes = _most([row for row in timed if row["operation"] == "write"], "durability")
     counts = Counter(row["pattern"] or "whole" for row in reads)

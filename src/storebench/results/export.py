@@ -33,6 +33,11 @@ MARKDOWN_COLUMNS: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = Mappin
         "chunk_shape": ("chunks", shape_text),
         "shard_shape": ("shards", shape_text),
         "codec": ("codec", _as_it_is),
+        "n_levels": ("levels", _as_it_is),
+        "level_axes": ("levels along", _as_it_is),
+        "level_method": ("levels by", _as_it_is),
+        "threads": ("threads", _as_it_is),
+        "concurrency": ("at once", _as_it_is),
         "operation": ("operation", _as_it_is),
         "pattern": ("pattern", _as_it_is),
         "status": ("status", _as_it_is),
@@ -49,6 +54,8 @@ MARKDOWN_COLUMNS: Final[Mapping[str, tuple[str, Callable[[Any], str]]]] = Mappin
     }
 )
 """What the Markdown table shows: column → heading and how a number is written."""
+_USUAL: Final[Mapping[str, Any]] = MappingProxyType({"n_levels": 1, "level_method": "mean"})
+"""What needs no column where all rows have it."""
 
 
 def export(frame: pd.DataFrame, kind: str, target: Path | None = None) -> str | None:
@@ -130,14 +137,22 @@ def _json(frame: pd.DataFrame) -> str:
 
 
 def _markdown(frame: pd.DataFrame) -> str:
-    """Return a GitHub table of the columns in which anything is known."""
-    shown = [name for name in MARKDOWN_COLUMNS if name in frame and frame[name].notna().any()]
+    """Return a GitHub table of the columns in which anything is known that is not the usual."""
+    shown = [
+        name
+        for name in MARKDOWN_COLUMNS
+        if name in frame and not {None, _USUAL.get(name)}.issuperset(_known(frame, name))
+    ]
     lines = [[MARKDOWN_COLUMNS[name][0] for name in shown], ["---"] * len(shown)]
     lines += [
         ["" if record[name] is None else MARKDOWN_COLUMNS[name][1](record[name]) for name in shown]
         for record in plain_records(frame[shown])
     ]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _known(frame: pd.DataFrame, name: str) -> set[Any]:
+    return set(frame[name].dropna())
 
 
 def _cell(text: str) -> str:

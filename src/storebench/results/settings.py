@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -19,19 +19,27 @@ SETTING: Final = [
 ]  # fmt: skip
 """A backend is one format and one library; of another tool's rows these alone may be known."""
 TASK: Final = ["operation", "pattern", "cache", "durability"]
-COMPARABLE: Final = [*TASK, "threads", "concurrency"]
+_AT_WORK: Final = ("threads", "concurrency")
+COMPARABLE: Final = [*TASK, *_AT_WORK]
 """What two settings must have in common for their times to say which is faster."""
 
-_EXTRAS: Final = (
-    ("n_levels", "levels", 1),
-    ("level_axes", "along", None),
-    ("level_method", "by", "mean"),
-    ("stack_axis", "axis", 0),
-    ("store", "store", "local"),
-    ("threads", "threads", None),
-    ("concurrency", "at once", None),
+
+def concurrency_text(concurrency: str) -> str:
+    """Say who worked on separate blocks at once, as in "2 workers at once"."""
+    who, _, number = concurrency.rpartition("-")
+    return f"{number} {who} at once"
+
+
+_EXTRAS: Final[tuple[tuple[str, Callable[[Any], str], Any], ...]] = (
+    ("n_levels", "levels {}".format, 1),
+    ("level_axes", "along {}".format, None),
+    ("level_method", "by {}".format, "mean"),
+    ("stack_axis", "axis {}".format, 0),
+    ("store", "store {}".format, "local"),
+    ("threads", "threads {}".format, None),
+    ("concurrency", concurrency_text, None),
 )
-"""Column, what a reader calls it, and the usual value."""
+"""Column, how a reader calls it, and the usual value."""
 _SIZES: Final = {"ratio": "compression_ratio", "stored_bytes": "stored_bytes", "n_files": "n_files"}
 
 
@@ -64,7 +72,7 @@ def backend_text(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
 
 def extras_of(row: Mapping[Any, Any]) -> tuple[str, ...]:
     """Return what sets a setting apart beside backend, layout and codec, where it is not the usual, as in "levels 3"."""
-    return tuple(f"{word} {row[name]}" for name, word, usual in _EXTRAS if row[name] not in (None, usual))
+    return tuple(text(row[name]) for name, text, usual in _EXTRAS if row[name] not in (None, usual))
 
 
 def require_one_place(frame: pd.DataFrame) -> None:
@@ -175,9 +183,9 @@ def _time_name(row: Mapping[str, Any]) -> str:
 
 
 def _relative_read(table: pd.DataFrame, names: list[str]) -> pd.Series[float]:
-    """Return the geometric mean over patterns of time ÷ best time, within each dataset and environment."""
+    """Return the geometric mean over patterns of time ÷ best time, within each dataset, environment and share of the machine."""
     result = pd.Series(np.nan, index=table.index, dtype="float64")
-    for _, rows in table.groupby(group_keys(table, PLACE), sort=False):
+    for _, rows in table.groupby(group_keys(table, [*PLACE, *_AT_WORK]), sort=False):
         times = rows[names].astype("float64").dropna(how="all")
         shared = [name for name in names if len(times) and times[name].notna().sum() * 2 >= len(times)]
         if shared:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storebench.advise.words import operation_text
 from storebench.records import PATTERNED
-from storebench.report.charts import pattern_text
 from storebench.results.export import plain_records
 from storebench.units import count_text
 
@@ -59,8 +59,7 @@ def _name(case_id: str, operation: str | None, pattern: str | None, common: str)
     if operation is None or parts[0] != operation:  # of asv, or of another tool
         return CaseName(title=parts[0], detail=" ".join(parts[1:]))
     rest = [part for part in parts[1:] if part != pattern]
-    read = f" {pattern_text(pattern)}" if operation in PATTERNED and pattern else ""
-    return CaseName(title=f"{operation}{read}", detail=" ".join(rest))
+    return CaseName(title=operation_text(operation, pattern if operation in PATTERNED else None), detail=" ".join(rest))
 
 
 def cases_text(n: int) -> str:

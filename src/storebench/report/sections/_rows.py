@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from storebench.advise.words import operation_text
 from storebench.analysis import span
-from storebench.report.charts import pattern_text
+from storebench.records import PATTERNED
 from storebench.report.section import Story
 from storebench.report.views import Record, Setting
 from storebench.results.settings import PLACE, SETTING, TASK, backend_text, extras_of
@@ -90,9 +91,9 @@ def image_text(row: Record) -> str:
 
 
 def task_text(row: Record) -> str:
-    """Name what was done: "read XZ plane", "write", "decode"."""
-    reads = row["operation"] == "read"
-    return f"read {pattern_text(row['pattern'] or 'whole')}" if reads else row["operation"] or "?"
+    """Name what was done: "read XZ plane", "append plane by plane", "decode"."""
+    operation = row["operation"] or "?"
+    return operation_text(operation, (row["pattern"] or "whole") if operation in PATTERNED else None)
 
 
 def is_shown_slower(slow: Record, fast: Record) -> bool:
