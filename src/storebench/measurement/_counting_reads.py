@@ -20,7 +20,8 @@ def count_reading(workload: Workload) -> Counts:
     The views of a trace take one call more; of a very slow one they are not counted.
     """
     reads: tuple[Request, ...] = getattr(workload, "requests", ())
-    if reads:
+    # one voxel of a large image that can only be decoded whole would be a slow call too
+    if reads and (workload.backend.partial_read or workload.store.write_s <= calls.SLOW_S):
         calls.touch_elsewhere(workload, reads[0].level, reads[0].region)
     first = calls.first_call(workload, workload.store.location)
     predicted = predict_read(workload.backend.name, workload.store.location, reads)
