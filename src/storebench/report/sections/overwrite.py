@@ -27,6 +27,8 @@ from storebench.report.views import Record
 from storebench.units import bytes_text, ratio_axis_text, seconds_axis_text, times_text
 
 _MOST_LINES: Final = 24
+_MUCH_LESS: Final = 0.95
+"""Of the bytes moved: what is nearer is no difference worth a sentence."""
 _COLUMNS: Final = ("asked_bytes", "fetched_bytes", "set_bytes", "predicted_bytes", "write_amplification", "median_s")
 
 
@@ -79,12 +81,15 @@ def _name(group: Sequence[Record]) -> str:
 def _finding(settings: Sequence[Sequence[Record]]) -> str:
     """Say which change moves the most bytes, and what the same setting moves for the region that suits it best."""
     best, worst = settings[-1][0], settings[-1][-1]
-    moved = f"an overwrite of {_region(worst)} moves {times_text(_moved(worst))} the bytes that change"
-    if _moved(best) < _moved(worst):
-        return f"In {_name(settings[-1])} {moved}, one of {_region(best)} {times_text(_moved(best))}"
-    least = settings[0][0]
-    beside = "" if least is worst else f", in {setting_text(least)} {times_text(_moved(least))}"
-    return f"In {_name(settings[-1])} {moved}{beside}"
+    moved = f"In {_name(settings[-1])} an overwrite of {_region(worst)} moves {times_text(_moved(worst))} the bytes that change"
+    if _moved(best) < _MUCH_LESS * _moved(worst):
+        return f"{moved}, one of {_region(best)} {times_text(_moved(best))}"
+    least = min((group[0] for group in settings), key=_moved)
+    return (
+        moved
+        if least is worst
+        else f"{moved}, one of {_region(least)} in {setting_text(least)} {times_text(_moved(least))}"
+    )
 
 
 def _region(row: Record) -> str:
