@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from storebench.access import TracePattern, parse_pattern
+from storebench.analysis import BASELINE
 from storebench.errors import UsageError
 from storebench.report.section import Story
 from storebench.report.sections._rows import image_text, rows_at_home
@@ -81,8 +82,9 @@ class Scene:
         return sorted(found.values(), key=lambda trace: not trace.has_levels)
 
     def fastest(self, *, has_levels: bool) -> Trace | None:
-        """Return the fastest trace with levels, or without."""
-        return next((trace for trace in self.traces if trace.has_levels is has_levels), None)
+        """Return the fastest trace with levels, or without; the baseline is no storage to choose."""
+        ranked = (trace for trace in self.traces if trace.row["backend"] != BASELINE)
+        return next((trace for trace in ranked if trace.has_levels is has_levels), None)
 
 
 def scenes(story: Story) -> list[Scene]:

@@ -18,7 +18,7 @@ from storebench.report.style import FAINT, MUTED, SERIES, log_axis
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.units import bytes_text, count_text, seconds_axis_text, seconds_text
 
-_PHASE_NAMES: Final = {"overview": "first", "zoom in": "in", "zoom out": "out"}
+_PHASE_NAMES: Final = {"overview": "1st", "zoom in": "in", "zoom out": "out"}
 _MOST_LINES: Final = 8
 _ABOUT: Final = (
     "Somebody opens the image, sees an overview, zooms in to full resolution, pans, looks at other planes and zooms out: the same "

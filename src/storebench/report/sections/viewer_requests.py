@@ -13,12 +13,13 @@ from storebench.report.byte_axis import byte_axis
 from storebench.report.figures import Points, legend_above, panel_grid, series_handle
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._rows import setting_text, terms
-from storebench.report.sections._viewer_traces import MOST_FORMATS, MOST_SCENES, Scene, Trace, scenes
+from storebench.report.sections._viewer_traces import MOST_SCENES, Scene, Trace, scenes
 from storebench.report.sections.viewer import name_phases
 from storebench.report.style import MARKERS, SERIES, log_axis
 from storebench.report.tables import Cell, Table
 from storebench.units import MISSING, bytes_text, count_text
 
+_MOST_WITH_LEVELS: Final = 3
 _ABOUT: Final = (
     "What each view asks of the store while the image stays open, counted apart from the clock; of each format the setting whose "
     "trace is fastest; log scale. Formats are left out whose library opens files by itself (docs/viewports.md)."
@@ -46,14 +47,16 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
 
 
 def _counted(scene: Scene) -> list[Trace]:
-    """Return the best trace of each format whose views were counted."""
-    return [
+    """Return the best trace of each format whose views were counted: some with levels, and one without."""
+    counted = [
         trace
         for trace in scene.best
         if trace.row["frame_bytes"]
         and trace.row["frame_requests"]
         and len(trace.row["frame_bytes"]) == len(trace.phases)
-    ][:MOST_FORMATS]
+    ]
+    without = scene.fastest(has_levels=False)
+    return [trace for trace in counted if trace.has_levels][:_MOST_WITH_LEVELS] + [t for t in counted if t is without]
 
 
 def _finding(traces: Sequence[Trace]) -> str:
