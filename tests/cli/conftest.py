@@ -33,6 +33,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
+def page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without PNG and PDF, nor the processes that write them: two thirds of a report's time."""
+    monkeypatch.setattr("storebench.cli.results._press_workers", lambda: 0)
+    monkeypatch.setattr("storebench.report.press.save_for_paper", lambda *_: None)
+
+
+@pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """Run a command in a process of its own, in an empty folder, with a pipe behind it."""
 

@@ -147,6 +147,7 @@ def test_another_import_is_not_overwritten_without_saying_so(run: Run) -> None:
     assert "Nothing new" in run("import", SMALL, *SET).stdout
 
 
+@pytest.mark.usefixtures("page_alone")
 @pytest.mark.parametrize("given", [(), SET], ids=["nothing-set", "set"])
 def test_report_and_export_read_it(run: Run, tmp_path: Path, given: tuple[str, ...]) -> None:
     run("import", SMALL, *given)
@@ -212,6 +213,7 @@ def test_compare_counts_who_is_faster_in_published_results(run: Run, heftie: tup
     assert f"read zarr2 219 {groups['read', 'zarr2']['a_faster']} " in said
 
 
+@pytest.mark.usefixtures("page_alone")
 def test_both_published_files_stand_in_one_report(run: Run, heftie: tuple[Path, Path], tmp_path: Path) -> None:
     assert run("import", *map(str, heftie)).exit_code == 0
     assert run("report", "-o", "bare").exit_code == 0

@@ -44,6 +44,7 @@ def test_against_writes_the_page_beside_the_report(run: Run, older: str, newer: 
     assert f'<a href="changes.html">{SLOWED}</a>' in (tmp_path / "reports" / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("page_alone")
 def test_two_runs_in_one_folder_are_compared_unasked_and_one_is_not(run: Run, tmp_path: Path) -> None:
     runs = [Planted(commit=commit_name(n), day=n, factors={"plane_xz": 1.0 + 0.3 * n}, keep=_few) for n in range(2)]
     plant(tmp_path / "both", runs)
@@ -57,6 +58,7 @@ def test_two_runs_in_one_folder_are_compared_unasked_and_one_is_not(run: Run, tm
     assert "changes.html" not in (tmp_path / "single" / "index.html").read_text()
 
 
+@pytest.mark.usefixtures("page_alone")
 def test_why_nothing_is_compared_ends_with_one_full_stop(run: Run, newer: str, tmp_path: Path) -> None:
     plant(tmp_path / "other", [Planted(commit=commit_name(1), machine="lab-9", keep=_few)])
     done = run("report", newer, "--against", str(tmp_path / "other"))
@@ -68,6 +70,7 @@ def test_why_nothing_is_compared_ends_with_one_full_stop(run: Run, newer: str, t
     assert (tmp_path / "reports" / "changes.html").is_file()
 
 
+@pytest.mark.usefixtures("page_alone")
 @pytest.mark.parametrize("form", [(), ("--json",), ("--format", "markdown")], ids=["text", "json", "markdown"])
 def test_no_case_in_both_ends_with_five_after_writing(
     run: Run, newer: str, tmp_path: Path, form: tuple[str, ...]
