@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -234,7 +235,21 @@ def _started(n_workers: int, memory_limit: int | None) -> Iterator[Client]:
             silence_logs=logging.CRITICAL,  # a worker that dies costs time and nothing else
         )
     with cluster, Client(cluster) as client:
+        client.register_plugin(_leave_interrupts_to_the_client())  # for workers that replace others too
         yield client
+
+
+def _leave_interrupts_to_the_client() -> Any:
+    """Return a plugin that lets workers ignore Ctrl-C, which a terminal sends to all processes: each would tell of it."""
+    from distributed import WorkerPlugin
+
+    class Deaf(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
+        name = "storebench-deaf"
+
+        def setup(self, worker: object) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return Deaf()
 
 
 @contextmanager
