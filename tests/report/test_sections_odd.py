@@ -16,10 +16,13 @@ from storebench.report.sections import (
     cold_warm,
     durable,
     growth,
+    level_costs,
     levels,
     limits,
     memory,
     scaling_threads,
+    viewer,
+    viewer_requests,
 )
 from storebench.results.frame import tidy_frame
 
@@ -28,10 +31,12 @@ from ._picked import Make, row, sections, story_of, table
 
 _MAKERS = {
     made.__name__.rpartition(".")[2]: made.make
-    for made in (levels, cold_warm, durable, limits, scaling_threads, memory)
+    for made in (levels, cold_warm, durable, limits, scaling_threads, memory, viewer, viewer_requests, level_costs)
 } | {"growth_size": growth.by_size, "growth_objects": growth.by_objects}
 on_each_section = pytest.mark.parametrize("make", _MAKERS.values(), ids=_MAKERS)
 _CACHES = ("warm", "cold")
+_TRACE = {"frames_s": [0.01] * 17, "frame_bytes": [9000] * 17, "frame_requests": [9] * 17, "first_view_s": 0.011}
+_TRACE |= {"frame_median_s": 0.01, "frame_p95_s": 0.01, "frame_max_s": 0.01, "n_frames": 17}
 
 
 def _everything(n_settings: int) -> list[dict[str, Any]]:
@@ -54,6 +59,8 @@ def _everything(n_settings: int) -> list[dict[str, Any]]:
         rows.append(row(0.04, chunk_shape=(16, 16, 16), **store))
         plane = {"shape": (512, 512), "axes": "yx", "chunk_shape": (128, 128)}
         rows += [row(0.01 / 4**k, pattern=f"viewport@{k}", n_levels=3, **plane, **store) for k in range(3)]
+        rows.append(row(0.17, pattern="viewer100x128", n_levels=4, format=f"f{n % 9}", **_TRACE, **plane, **store))
+        rows.append(row(0.05, operation="build_levels", n_levels=4, **plane, **store))
     return rows
 
 
