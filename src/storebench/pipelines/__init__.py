@@ -7,12 +7,13 @@ is noted beside the target, so that an interrupted run goes on.
 
 from storebench.pipelines._arrays import block_work, region_array, store_block
 from storebench.pipelines._blocks import grown, write_unit
+from storebench.pipelines._differences import Difference, difference_of
 from storebench.pipelines._engines import Cluster, Engine, Threads, engine_for
 from storebench.pipelines._plans import why_not_by
 from storebench.pipelines._progress_file import progress_path
 from storebench.pipelines._running import Progress
 from storebench.pipelines._sources import Source, source_of
-from storebench.pipelines._verifying import Difference, Verified, difference_of, verify_volume
+from storebench.pipelines._verifying import Verified, verify_volume
 from storebench.pipelines._volumes import StoredLevel, Target
 from storebench.pipelines._writing import Written, write_volume
 
