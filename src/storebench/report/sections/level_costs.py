@@ -28,6 +28,7 @@ from storebench.report.views import Record
 from storebench.units import MISSING, bytes_text, percent_text, seconds_axis_text, seconds_text
 
 _LEVELS: Final = ("n_levels", "level_axes", "level_method")
+_TASK: Final = ("operation", "pattern", "cache", "durability")
 _MOST_LINES: Final = 14
 _BUILD: Final[dict[str, Any]] = {"marker": "s", "markersize": 4.8, "color": SERIES[2]}
 _ADDED: Final = ((1 / 3, "1/3"), (1 / 7, "1/7"))
@@ -94,11 +95,9 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
 def _costs(rows: Sequence[Record]) -> list[_Cost]:
     """Return what the levels of each setting cost, of the largest images first."""
     found = []
-    for group in alike_but(rows, *_LEVELS, "operation", "pattern", "cache", "durability"):
+    for group in alike_but(rows, *_LEVELS, *_TASK):
         plain = [row for row in group if (row["n_levels"] or 1) == 1]
-        for members in alike_but(
-            (row for row in group if (row["n_levels"] or 1) > 1), *("operation", "pattern", "cache", "durability")
-        ):
+        for members in alike_but((row for row in group if (row["n_levels"] or 1) > 1), *_TASK):
             cost = _Cost(
                 build=_first(members, "build_levels"),
                 write=_first(members, "write"),
