@@ -113,6 +113,7 @@ class _Processes:
     name: str = "2 workers"
     n_workers: int = 2
     one_process: bool = False
+    one_machine: bool = True
 
 
 @pytest.mark.parametrize(

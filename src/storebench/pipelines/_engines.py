@@ -53,6 +53,10 @@ class Engine(Protocol):
     def one_process(self) -> bool:
         """Whether all work is done in this process."""
 
+    @property
+    def one_machine(self) -> bool:
+        """Whether all workers share this machine's memory."""
+
     def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
         """Do all works (see `block_work`), and tell of each when it is done, in any order."""
 
@@ -70,6 +74,7 @@ class Threads:
     """
 
     one_process = True
+    one_machine = True
 
     def __init__(self, n_threads: int) -> None:
         self.n_workers = n_threads
@@ -114,13 +119,16 @@ class Cluster:
         Connected.
     name : str
         In words.
+    one_machine : bool
+        Whether all workers are on this machine.
     """
 
     one_process = False
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, *, one_machine: bool) -> None:
         self._client = client
         self.name = name
+        self.one_machine = one_machine
 
     @property
     def n_workers(self) -> int:
@@ -215,7 +223,10 @@ def engine_for(
     with _connected(scheduler) if scheduler is not None else _started(workers or 1, memory_limit) as client:
         n_workers = len(client.nthreads())
         words = "1 worker" if n_workers == 1 else f"{n_workers} workers"
-        yield Cluster(client, words if scheduler is None else f"{words} of {scheduler}")
+        if scheduler is None:
+            yield Cluster(client, words, one_machine=True)
+        else:
+            yield Cluster(client, f"{words} of {scheduler}", one_machine=False)
 
 
 @contextmanager

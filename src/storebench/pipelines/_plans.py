@@ -189,7 +189,8 @@ def require_room(plan: Plan, engine: Engine) -> None:
     Raises
     ------
     StorageError
-        If voxels that are not compressed do not fit on the disk, or one block of each worker does not fit into memory.
+        If voxels that are not compressed do not fit on the disk, or one block of each worker does not fit into this machine's
+        memory; what other machines have, their scheduler knows.
     """
     request = plan.target.request
     free = file_system_of(plan.target.path.parent).free_bytes
@@ -198,6 +199,8 @@ def require_room(plan: Plan, engine: Engine) -> None:
             f"{plan.target.path.parent}: {bytes_text(plan.target.logical_bytes)} are needed and {bytes_text(free)} are free; "
             "make room, choose a codec (--codec blosc-zstd-3-shuffle) or name a target on a larger disk"
         )
+    if not engine.one_machine:
+        return
     import psutil
 
     largest = max(block_bytes(shape, request.dtype.itemsize) for shape in plan.shapes)
