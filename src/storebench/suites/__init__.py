@@ -28,6 +28,7 @@ from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
 from storebench.suites._images import CT, CT_SMALL, PLANE, PLANE_SMALL
 from storebench.suites._large_plane import large_plane
+from storebench.suites._libraries import other_libraries
 from storebench.suites._multiscale import multiscale
 from storebench.suites._pairs import level_pairs, sizes
 from storebench.suites._parallel import parallel
@@ -62,6 +63,7 @@ __all__ = [
 
 _SMOKE_READS: Final = (*volume_reads("smoke", CT_SMALL), *plane_reads("smoke", PLANE_SMALL))
 _CORE_READS: Final = (*volume_reads("core", CT), *plane_reads("core", PLANE), *other_subjects())
+_CORE_LIBRARIES: Final = tuple(other_libraries())
 _FULL_READS: Final = tuple(larger())
 _SMOKE_HDF5: Final = (*hdf5_volume_reads("smoke", CT_SMALL), *hdf5_plane_reads("smoke", PLANE_SMALL))
 _CORE_HDF5: Final = (*hdf5_volume_reads("core", CT), *hdf5_plane_reads("core", PLANE))
@@ -69,7 +71,7 @@ _CORE_HDF5: Final = (*hdf5_volume_reads("core", CT), *hdf5_plane_reads("core", P
 GRIDS: Final[tuple[Grid, ...]] = (
     *(
         grid
-        for reads in (_SMOKE_READS, _CORE_READS, _FULL_READS, _SMOKE_HDF5, _CORE_HDF5)
+        for reads in (_SMOKE_READS, _CORE_READS, _FULL_READS, _SMOKE_HDF5, _CORE_HDF5, _CORE_LIBRARIES)
         for grid in (*reads, *derived(reads))
     ),
     *codec_grids(),
