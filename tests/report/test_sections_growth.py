@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storebench.report.sections import growth
+from storebench.report.sections import growth, growth_costs
 
 from ._picked import csv_of, points_of, row, sections, table
 
@@ -90,14 +90,34 @@ def test_memory_bytes_and_requests_have_laws_of_their_own(tmp_path: Path) -> Non
         row(1e-3 * n, shape=(n,) * 3, peak_memory_bytes=4 * n**3, fetched_bytes=n**2, requests=5, pattern="plane_xz")
         for n in (512, 1024, 2048)
     ]
-    (section,) = sections(growth.by_size, table(rows), tmp_path)
+    (section,) = sections(growth_costs.by_size, table(rows), tmp_path)
     data = csv_of(section, tmp_path)
     slopes = data.groupby("cost")["exponent"].first()
     assert slopes["memory_bytes"] == pytest.approx(1)
     assert slopes["bytes"] == pytest.approx(2 / 3)
     assert slopes["requests"] == pytest.approx(0)
-    assert [cell.text for cell in section.tables[0].rows[0][-4:]] == ["0.33", "1.00", "0.67", "0.00"]
-    assert len(points_of(section)) == 12
+    cells = section.tables[0].rows[0]
+    assert [cells[place].text for place in (4, 7, 10)] == ["1.00", "0.67", "0.00"]
+    assert [cell.text for cell in cells[2:4]] == ["512 MiB", "32.0 GiB"]
+    assert section.finding == "Exponents by the voxels: memory 1.00, bytes moved 0.67, requests 0.00"
+    assert len(points_of(section)) == 9
+
+
+def test_memory_that_leaves_its_line_is_named(tmp_path: Path) -> None:
+    rows = [
+        row(
+            1e-3 * n,
+            shape=(200, 200, 200),
+            chunk_shape=chunk,
+            operation="write",
+            peak_memory_bytes=n * 2**20 * (1 + 4 * (n > 10**4)),
+        )
+        for n, chunk in _CUTS.items()
+    ]
+    (section,) = sections(growth_costs.by_objects, table(rows), tmp_path)
+    assert section.finding.startswith(
+        "From 100,000 chunks on, zarr3-zarrpython zstd-3, write, needs 5.00x the memory that smaller sizes foretell; exponents"
+    )
 
 
 def test_a_line_that_is_left_is_named_and_ringed(tmp_path: Path) -> None:
@@ -111,8 +131,8 @@ def test_a_line_that_is_left_is_named_and_ringed(tmp_path: Path) -> None:
     assert left[["task", "chunks"]].to_numpy().tolist() == [["list", 100_000]]
     assert "leaves its line" in (section.svg or "")
     by_case = {cells[0].text: cells for cells in section.tables[0].rows}
-    assert "from 100,000 chunks on 3.00x" in by_case["zarr3-zarrpython none, list"][-4].detail
-    assert by_case["zarr3-zarrpython none, delete"][-5].detail == "10.0 us per chunk"
+    assert "from 100,000 chunks on 3.00x" in by_case["zarr3-zarrpython none, list"][-1].detail
+    assert by_case["zarr3-zarrpython none, delete"][-2].detail == "10.0 us per chunk"
 
 
 def test_the_finding_flips_with_the_data(tmp_path: Path) -> None:
@@ -127,6 +147,19 @@ def test_shards_are_a_setting_and_parts_of_an_image_are_left_out(tmp_path: Path)
     data = csv_of(section, tmp_path)
     assert set(data["setting"]) == {"zarr3-zarrpython none", "zarr3-zarrpython none in 200x200x200"}
     assert set(data["task"]) == {"read whole"}
+
+
+def test_a_page_keeps_its_size_with_all_that_the_suite_measures(tmp_path: Path) -> None:
+    """`check` holds each figure to 60 kB: ten formats on five cubes, five tasks."""
+    formats = [f"format{n}-library" for n in range(10)]
+    tasks = [{"operation": "write"}, {}, {"pattern": "roi64"}, {"pattern": "plane_xz"}, {"operation": "open"}]
+    edges = (64, 128, 256, 512, 1024)
+    facts = {"peak_memory_bytes": 10**9, "fetched_bytes": 1000, "requests": 10}
+    rows = [r for name in formats for task in tasks for r in _sizes(0.9, edges, backend=name, **task, **facts)]
+    (time,) = sections(growth.by_size, table(rows), tmp_path)
+    (costs,) = sections(growth_costs.by_size, table(rows), tmp_path)
+    assert len(points_of(time)) == 7 * 5 * 5
+    assert len(points_of(costs)) == 7 * 5 * 3
 
 
 def test_the_image_cut_into_the_most_chunks_is_shown(tmp_path: Path) -> None:

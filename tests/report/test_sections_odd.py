@@ -16,6 +16,7 @@ from storebench.report.sections import (
     cold_warm,
     durable,
     growth,
+    growth_costs,
     level_costs,
     levels,
     limits,
@@ -32,7 +33,12 @@ from ._picked import Make, row, sections, story_of, table
 _MAKERS = {
     made.__name__.rpartition(".")[2]: made.make
     for made in (levels, cold_warm, durable, limits, scaling_threads, memory, viewer, viewer_requests, level_costs)
-} | {"growth_size": growth.by_size, "growth_objects": growth.by_objects}
+} | {
+    "growth_size": growth.by_size,
+    "growth_objects": growth.by_objects,
+    "growth_size_costs": growth_costs.by_size,
+    "growth_objects_costs": growth_costs.by_objects,
+}
 on_each_section = pytest.mark.parametrize("make", _MAKERS.values(), ids=_MAKERS)
 _CACHES = ("warm", "cold")
 _TRACE = {"frames_s": [0.01] * 17, "frame_bytes": [9000] * 17, "frame_requests": [9] * 17, "first_view_s": 0.011}

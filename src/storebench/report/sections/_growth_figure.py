@@ -1,22 +1,26 @@
-"""Growth drawn: a panel per task for time, then one each for memory, bytes and requests, all on log scales."""
+"""Growth drawn: a panel per cost and task, on log scales."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from storebench.report.byte_axis import byte_axis
-from storebench.report.figures import MOST_POINTS, Points, legend_above, panel_grid, segments, series_handle
-from storebench.report.sections._growth_lines import QUANTITIES, Course, Ladder, Line
-from storebench.report.style import INK, MARKERS, MUTED, SERIES, log_axis
+from storebench.report.figures import MOST_POINTS, Points, legend_above, panel_grid, segments, series_handle, thinned
+from storebench.report.sections._growth_lines import COSTS, Course, Ladder, Line
+from storebench.report.style import INK, MUTED, SERIES, log_axis
 from storebench.units import exponent_text, ratio_axis_text, seconds_axis_text
 
-_MOST_TASKS: Final = 6
+_MOST_TASKS: Final = 5
+_MOST_SETTINGS: Final = 7
+"""Five panels with more lines of five sizes would not fit into 60 kB."""
+_MOST_TICKS: Final = 6
 _GAP: Final = 0.055
 """Of a panel's height, between two exponents that stand beside each other's lines."""
 
@@ -39,15 +43,14 @@ def draw(lines: Sequence[Line], ladder: Ladder, points: Points) -> Figure:
     points : Points
         Takes the points drawn.
     """
-    panels = [*_time_panels(lines), *_other_panels(lines)]
-    settings = list(dict.fromkeys(name for panel in panels for name, _ in panel.courses))[: len(MARKERS)]
+    panels = _panels(lines)
+    settings = list(dict.fromkeys(name for panel in panels for name, _ in panel.courses))[:_MOST_SETTINGS]
     figure, grid = panel_grid(len(panels), columns=3, row_height=2.9)
-    sizes = [point.size for panel in panels for _, course in panel.courses for point in course.points]
-    each = MOST_POINTS // len(panels)
+    steps = {row["size"]: ladder.tick(row) for line in lines if line.setting in settings for row in line.rows}
     for axes, panel in zip(grid, panels, strict=True):
-        shown = [(name, course) for name, course in panel.courses if name in settings][: each // 8]
+        shown = [(name, course) for name, course in panel.courses if name in settings][: MOST_POINTS // 50]
         _draw_panel(axes, panel, shown, settings, points)
-        log_axis(axes, sizes, ratio_axis_text, which="x")
+        _dress_sizes(axes, steps)
         _write_exponents(axes, shown, settings)
         _draw_guides(axes)
         axes.set_title(panel.title, pad=5)
@@ -56,30 +59,34 @@ def draw(lines: Sequence[Line], ladder: Ladder, points: Points) -> Figure:
     return figure
 
 
-def _time_panels(lines: Sequence[Line]) -> list[_Panel]:
-    by_task: dict[str, list[Line]] = {}
-    for line in lines:
-        by_task.setdefault(line.task, []).append(line)
-    tasks = sorted(by_task.items(), key=lambda item: (-sum(len(line.rows) for line in item[1]), item[0]))
-    return [
-        _Panel(task[0].upper() + task[1:], [(line.setting, line.time) for line in members], _dress_seconds)
-        for task, members in tasks[:_MOST_TASKS]
-    ]
+def _dress_sizes(axes: Axes, steps: Mapping[float, str]) -> None:
+    """Give the panel a log axis of sizes, with ticks at the steps of the ladder."""
+    log_axis(axes, list(steps), ratio_axis_text, which="x")
+    ticks = thinned(sorted(steps), _MOST_TICKS)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FixedFormatter([steps[size] for size in ticks]))
 
 
-def _other_panels(lines: Sequence[Line]) -> list[_Panel]:
-    """Return for each of the other costs a panel of the task in which most settings have it."""
+def _panels(lines: Sequence[Line]) -> list[_Panel]:
+    """Return a panel per cost and task, of each cost the tasks with the most results."""
+    names = [name for name in COSTS if any(name in line.courses for line in lines)]
     panels = []
-    for quantity in QUANTITIES:
-        by_task: dict[str, list[tuple[str, Course]]] = {}
+    for name in names:
+        by_task: dict[str, list[Line]] = {}
         for line in lines:
-            if quantity in line.courses:
-                by_task.setdefault(line.task, []).append((line.setting, line.courses[quantity]))
-        if by_task:
-            task = max(sorted(by_task, reverse=True), key=lambda name: len(by_task[name]))
-            dress = _dress_counts if quantity == "requests" else _dress_bytes
-            panels.append(_Panel(f"{quantity.capitalize()}: {task}", by_task[task], dress))
+            if name in line.courses:
+                by_task.setdefault(line.task, []).append(line)
+        tasks = sorted(by_task, key=lambda task: (-sum(len(line.rows) for line in by_task[task]), *_place(task)))
+        for task in tasks[: _MOST_TASKS if len(names) == 1 else 1]:
+            title = task[0].upper() + task[1:] if len(names) == 1 else f"{name.capitalize()}: {task}"
+            members = [(line.setting, line.courses[name]) for line in by_task[task]]
+            panels.append(_Panel(title, members, _DRESSES[name]))
     return panels
+
+
+def _place(task: str) -> tuple[bool, bool, str]:
+    """Return where a task stands among those of as many results: whole images first."""
+    return task != "write", task != "read whole", task
 
 
 def _dress_seconds(axes: Axes, values: Sequence[float]) -> None:
@@ -92,6 +99,9 @@ def _dress_bytes(axes: Axes, values: Sequence[float]) -> None:
 
 def _dress_counts(axes: Axes, values: Sequence[float]) -> None:
     log_axis(axes, values, ratio_axis_text, which="y")
+
+
+_DRESSES: Final = {"time": _dress_seconds, "memory": _dress_bytes, "bytes": _dress_bytes, "requests": _dress_counts}
 
 
 def _draw_panel(
@@ -122,23 +132,45 @@ def _bounds(low: float, high: float) -> tuple[float, ...]:
 
 
 def _write_exponents(axes: Axes, shown: Sequence[tuple[str, Course]], settings: Sequence[str]) -> None:
-    """Write each exponent at its line's end, moved apart where two would meet."""
+    """Write each exponent at its line's end, moved apart where two would meet; one text where neighbours have the same."""
     low, high = (math.log(limit) for limit in axes.get_ylim())
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right * (right / left) ** 0.16)  # room for the numbers
     ends = sorted(
-        ((math.log(course.points[-1].cost) - low) / (high - low), name, course.points[-1].size, course.exponent.median)
+        (
+            (math.log(course.points[-1].cost) - low) / (high - low),
+            math.log(course.points[-1].size / left) / (1.16 * math.log(right / left)),
+            exponent_text(course.exponent.median),
+            SERIES[settings.index(name)],
+        )
         for name, course in shown
         if course.exponent is not None
     )
-    left, right = axes.get_xlim()
-    axes.set_xlim(left, right * (right / left) ** 0.16)  # room for the numbers
-    y = -math.inf
-    for height, name, size, slope in ends:
-        y = max(height, y + _GAP)
-        x = math.log(size / left) / (1.16 * math.log(right / left))
+    groups: list[list[tuple[float, float, str, str]]] = []
+    for end in ends:
+        if groups and groups[-1][-1][1:3] == end[1:3] and end[0] - groups[-1][-1][0] < _GAP:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    heights = _apart([sum(height for height, *_ in group) / len(group) for group in groups])
+    for height, group in zip(heights, groups, strict=True):
+        _, x, text, colour = group[0]
         axes.annotate(
-            exponent_text(slope), (x, y), xycoords="axes fraction", xytext=(7, 0),
-            textcoords="offset points", va="center", fontsize=7, color=SERIES[settings.index(name)],
+            text, (x, height), xycoords="axes fraction", xytext=(7, 0), textcoords="offset points", va="center",
+            fontsize=7, color=colour if len(group) == 1 else MUTED,
         )  # fmt: skip
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Return rising heights, as shares of a panel's, moved so far apart that texts fit, and none above the panel."""
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + _GAP) if moved else height)
+    limit = 1 - _GAP / 2
+    for place in range(len(moved) - 1, -1, -1):
+        moved[place] = min(moved[place], limit)
+        limit = moved[place] - _GAP
+    return moved
 
 
 def _draw_guides(axes: Axes) -> None:

@@ -18,11 +18,12 @@ from storebench.analysis.growth import (
     n_chunks,
     timed_point,
 )
+from storebench.grid import Shape
 from storebench.report.section import Story
 from storebench.report.sections._rows import alike_but, by_value, image_text, rows_at_home, setting_text, task_text
 from storebench.report.views import Record
 from storebench.results.intervals import Interval
-from storebench.units import count_text, shape_text
+from storebench.units import count_text, ratio_axis_text, shape_text
 
 _MOST_FITS: Final = 60
 """Lines that are fitted: enough for the table and the figure."""
@@ -45,6 +46,8 @@ class Ladder:
         Whether a row belongs on such a line.
     step : callable
         Names a row's place on the ladder.
+    tick : callable
+        As `step`, for an axis.
     same_image : bool
         Whether all rows of a line are of one image.
     least_span : float
@@ -57,6 +60,7 @@ class Ladder:
     size_of: Callable[[Record], int | None]
     takes: Callable[[Record], bool]
     step: Callable[[Record], str]
+    tick: Callable[[Record], str]
     same_image: bool
     least_span: float
 
@@ -101,7 +105,7 @@ class Line:
     setting, task : str
         In words.
     courses : mapping of str to Course
-        By the names of `QUANTITIES`; those known at two sizes at least.
+        By the names of `COSTS`; those known at two sizes at least.
     """
 
     rows: Sequence[Record]
@@ -111,7 +115,7 @@ class Line:
 
     @property
     def time(self) -> Course:
-        """The course of its time, which every line has."""
+        """The course of its time; for lines that were asked for it."""
         return self.courses["time"]
 
     @property
@@ -131,22 +135,34 @@ class Line:
         return row["operation"] in _NO_PARTS or (row["pattern"] or "whole") != "whole"
 
 
-def _sum_of(*names: str) -> Callable[[Record], float | None]:
+def _counted(*names: str) -> Callable[[Record], Point | None]:
     """Return what adds up the columns that are known."""
 
-    def added(row: Record) -> float | None:
-        known = [row[name] for name in names if row[name] is not None]
-        return sum(known) if known else None
+    def point_of(row: Record) -> Point | None:
+        total = sum(row[name] for name in names if row[name] is not None)
+        return counted_point(row["size"], total) if total else None
 
-    return added
+    return point_of
 
 
-QUANTITIES: Final[Mapping[str, tuple[Callable[[Record], float | None], Callable[[float, float], Point]]]] = {
-    "memory": (lambda row: row["peak_memory_bytes"], memory_point),
-    "bytes": (_sum_of("fetched_bytes", "set_bytes"), counted_point),
-    "requests": (_sum_of("requests", "sets"), counted_point),
+def _edges_text(shape: Shape) -> str:
+    """Write a cube's or a square's shape by its edge, any other by its voxels."""
+    powers = {2: "²", 3: "³"}
+    is_even = len(set(shape)) == 1 and len(shape) in powers
+    return f"{shape[0]}{powers[len(shape)]}" if is_even else ratio_axis_text(math.prod(shape))
+
+
+def _memory_point(row: Record) -> Point | None:
+    return memory_point(row["size"], row["peak_memory_bytes"]) if row["peak_memory_bytes"] else None
+
+
+COSTS: Final[Mapping[str, Callable[[Record], Point | None]]] = {
+    "time": lambda row: timed_point(row, row["size"]),
+    "memory": _memory_point,
+    "bytes": _counted("fetched_bytes", "set_bytes"),
+    "requests": _counted("requests", "sets"),
 }
-"""Beside time: its value in a row, and how sure that is. Bytes and requests are what moved to the store and from it."""
+"""What may grow, as a point of a row; None where it is not known or nothing. Bytes and requests move to the store and from it."""
 
 VOLUMES: Final = Ladder(
     name="growth_size",
@@ -155,6 +171,7 @@ VOLUMES: Final = Ladder(
     size_of=lambda row: math.prod(row["shape"]),
     takes=lambda row: bool(row["shape"]) and bool(row["dataset"]),
     step=lambda row: shape_text(row["shape"]),
+    tick=lambda row: _edges_text(row["shape"]),
     same_image=False,
     least_span=1.0,
 )
@@ -170,13 +187,24 @@ OBJECTS: Final = Ladder(
         and (row["pattern"] or "whole") == "whole"
     ),
     step=lambda row: f"{count_text(row['size'])} chunks",
+    tick=lambda row: ratio_axis_text(row["size"]),
     same_image=True,
     least_span=10.0,
 )
 
 
-def growth_lines(story: Story, ladder: Ladder) -> tuple[list[Record], list[Line]]:
-    """Return the rows a ladder could take, and its lines, those with the most sizes first; all of one image's name or image."""
+def growth_lines(story: Story, ladder: Ladder, names: Sequence[str]) -> tuple[list[Record], list[Line]]:
+    """Return the rows a ladder could take, and its lines, those with the most sizes first; all of one image's name or image.
+
+    Parameters
+    ----------
+    story : Story
+        Where the rows are.
+    ladder : Ladder
+        What grows.
+    names : sequence of str
+        Costs that are looked at; a line of which none is known at two sizes is left out.
+    """
     rows: list[Record] = [
         {**row, "size": ladder.size_of(row)}
         for row in rows_at_home(story, lambda row: row["operation"] not in ("encode", "decode") and ladder.takes(row))
@@ -189,7 +217,8 @@ def growth_lines(story: Story, ladder: Ladder) -> tuple[list[Record], list[Line]
                 groups.append(steps)
     kept = _of_one_subject(groups, ladder)
     kept.sort(key=lambda steps: (-len(steps), _task_text(steps[0]), _setting_text(steps[0], ladder)))
-    return rows, [_line(steps, ladder) for steps in kept[:_MOST_FITS]]
+    lines = [_line(steps, ladder, names) for steps in kept[:_MOST_FITS]]
+    return rows, [line for line in lines if line.courses]
 
 
 def _by_cut(rows: Sequence[Record]) -> list[list[Record]]:
@@ -225,18 +254,15 @@ def _of_one_subject(groups: list[list[Record]], ladder: Ladder) -> list[list[Rec
     return [steps for steps in groups if subject(steps) == best]
 
 
-def _line(steps: Sequence[Record], ladder: Ladder) -> Line:
-    courses = {"time": _course(steps, [timed_point(row, row["size"]) for row in steps])}
-    for name, (value_of, point_of) in QUANTITIES.items():
-        known = [(row, value) for row in steps if (value := value_of(row))]
+def _line(steps: Sequence[Record], ladder: Ladder, names: Sequence[str]) -> Line:
+    courses = {}
+    for name in names:
+        known = [(row, point) for row in steps if (point := COSTS[name](row))]
         if len(known) > 1:
-            rows = [row for row, _ in known]
-            courses[name] = _course(rows, [point_of(row["size"], value) for row, value in known])
+            points = [point for _, point in known]
+            at = [row for row, _ in known]
+            courses[name] = Course(rows=at, points=points, exponent=exponent(points), departure=departure(points))
     return Line(rows=steps, setting=_setting_text(steps[0], ladder), task=_task_text(steps[0]), courses=courses)
-
-
-def _course(rows: Sequence[Record], points: Sequence[Point]) -> Course:
-    return Course(rows=rows, points=points, exponent=exponent(points), departure=departure(points))
 
 
 def _setting_text(row: Record, ladder: Ladder) -> str:

@@ -1,32 +1,26 @@
-"""What grows with the volume, and what with the number of chunks: time, memory, bytes and requests, with their exponents.
+"""How time grows with the volume, and how with the number of chunks: exponents, and where a line is left.
 
-Two sections of one form: the same settings on images of several sizes, and one image cut into ever more chunks.
+Two sections of one form: the same settings on images of several sizes, and one image cut into ever more chunks. What else
+grows is in `growth_costs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
 
 from storebench.report.figures import Points
 from storebench.report.section import Section, Story, Studio
+from storebench.report.sections._growth_cells import LAWS, data_of, exponent_cell
 from storebench.report.sections._growth_figure import draw
-from storebench.report.sections._growth_lines import OBJECTS, VOLUMES, Course, Ladder, Line, growth_lines
+from storebench.report.sections._growth_lines import OBJECTS, VOLUMES, Ladder, Line, growth_lines
 from storebench.report.sections._rows import MOST_TABLE_ROWS, image_text, is_shown_slower, shortened, terms
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.units import (
-    MISSING,
     bytes_text,
     count_text,
     exponent_text,
     seconds_text,
     times_text,
-)
-
-_LAWS: Final = (
-    "Along a dotted line a cost grows in proportion. Numbers at the ends are exponents, from three sizes on: 1 is in proportion, 0 "
-    "does not grow. A ring marks the first size where a cost is more than 1.5 times what the smaller sizes foretell, beyond their "
-    "intervals."
 )
 
 
@@ -46,7 +40,7 @@ def by_objects(story: Story, studio: Studio) -> Iterator[Section]:
 
 
 def _section(ladder: Ladder, about: str, story: Story, studio: Studio) -> Iterator[Section]:
-    rows, lines = growth_lines(story, ladder)
+    rows, lines = growth_lines(story, ladder, ["time"])
     if not lines:
         return
     finding = _finding(lines, ladder)
@@ -54,44 +48,18 @@ def _section(ladder: Ladder, about: str, story: Story, studio: Studio) -> Iterat
     subject = image_text(first) if ladder.same_image else str(first["dataset"])
     points = Points()
     svg, files = studio.save(
-        draw(lines, ladder, points), ladder.name, finding, _data(lines, ladder), groups=list(points.rows)
+        draw(lines, ladder, points), ladder.name, finding, data_of(lines, ladder), groups=list(points.rows)
     )
     yield Section(
         name=ladder.name,
         short=ladder.short,
         finding=finding,
-        about=about.format(subject=subject) + _LAWS + terms(rows, story),
+        about=about.format(subject=subject) + LAWS + terms(rows, story),
         svg=svg,
         files=files,
         tables=[_table(lines, ladder)],
         points=points.rows,
     )
-
-
-def _data(lines: Sequence[Line], ladder: Ladder) -> list[dict[str, Any]]:
-    """Return a line of the CSV per cost and size."""
-    return [
-        {
-            "dataset": row["dataset"],
-            "setting": line.setting,
-            "task": line.task,
-            "shape": "x".join(map(str, row["shape"])),
-            f"{ladder.unit}s": row["size"],
-            "n_files": row["n_files"],
-            "stored_bytes": row["stored_bytes"],
-            "cost": name + {"time": "_s", "memory": "_bytes"}.get(name, ""),
-            "value": point.cost,
-            "low": point.low,
-            "high": point.high,
-            "exponent": course.exponent.median if course.exponent else None,
-            "exponent_low": course.exponent.low if course.exponent else None,
-            "exponent_high": course.exponent.high if course.exponent else None,
-            "leaves_its_line": course.departure is not None and course.departure.index == place,
-        }
-        for line in lines
-        for name, course in line.courses.items()
-        for place, (row, point) in enumerate(zip(course.rows, course.points, strict=True))
-    ]
 
 
 def _finding(lines: Sequence[Line], ladder: Ladder) -> str:
@@ -178,20 +146,13 @@ def _table(lines: Sequence[Line], ladder: Ladder) -> Table:
             time_cell(line.rows[-1]),
             Cell(text=times_text(line.size_times)),
             Cell(text=times_text(line.time_times), detail=_per_unit_text(line, ladder)),
-            *(_exponent_cell(line.courses.get(name), ladder) for name in ("time", "memory", "bytes", "requests")),
+            exponent_cell(line.time, ladder),
         ]
         for line in lines[:MOST_TABLE_ROWS]
     ]
     heads = ["Case", "Sizes", "Files at the largest", "Time at the smallest", "Time at the largest"]
-    heads += [
-        f"{ladder.unit.capitalize()}s ratio",
-        "Time ratio",
-        "Exponent of time",
-        "of memory",
-        "of bytes",
-        "of requests",
-    ]
-    caption = shortened(f"How costs grow with the number of {ladder.unit}s", len(rows), len(lines))
+    heads += [f"{ladder.unit.capitalize()}s ratio", "Time ratio", "Exponent"]
+    caption = shortened(f"How time grows with the number of {ladder.unit}s", len(rows), len(lines))
     return Table(caption=caption, columns=heads, rows=rows, numeric_from=2)
 
 
@@ -199,19 +160,3 @@ def _per_unit_text(line: Line, ladder: Ladder) -> str:
     """Say what one chunk costs at the largest number; of one voxel nobody asks."""
     row = line.rows[-1]
     return f"{seconds_text(row['median_s'] / row['size'])} per {ladder.unit}" if ladder.same_image else ""
-
-
-def _exponent_cell(course: Course | None, ladder: Ladder) -> Cell:
-    """Write an exponent, its interval, and where the cost leaves its line."""
-    if course is None:
-        return Cell(text=MISSING)
-    details = []
-    if course.exponent is None:
-        details.append("two sizes")
-    elif course.exponent.low != course.exponent.high:
-        details.append(f"{exponent_text(course.exponent.low)} to {exponent_text(course.exponent.high)}")
-    if course.departure is not None:
-        at = ladder.step(course.rows[course.departure.index])
-        details.append(f"from {at} on {times_text(course.departure.times)} what smaller sizes foretell")
-    text = MISSING if course.exponent is None else exponent_text(course.exponent.median)
-    return Cell(text=text, detail=", ".join(details))
