@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LANGUAGES = {"python", "console", "text", "make", "json", "toml"}
 RUN = {"python", "console"}
-MOST_NOT_RUN = 14
+MOST_NOT_RUN = 15
 """Blocks that are not run: each one more is a promise that nobody keeps an eye on."""
 
 
