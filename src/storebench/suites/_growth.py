@@ -40,7 +40,8 @@ class _Format(NamedTuple):
 
 _FROM_SMOKE: Final[Mapping[int, Tier]] = {64: "smoke", 128: "smoke", 256: "core", 512: "core", 1024: "full"}
 _FROM_CORE: Final[Mapping[int, Tier]] = {128: "core", 256: "core", 512: "core", 1024: "full"}
-_FULL: Final[Mapping[int, Tier]] = {128: "full", 256: "full", 512: "full", 1024: "full"}
+_FULL: Final[Mapping[int, Tier]] = {128: "full", 256: "full", 512: "full"}
+"""Without the largest: all stores of 2 GiB would not fit into the 20 GiB that a storage root keeps."""
 _BOTH: Final = ("roi64", "plane_xz")
 
 _FORMATS: Final = (
