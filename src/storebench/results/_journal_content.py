@@ -142,7 +142,10 @@ class Merger:
         self._imported.update(content.imported)
         self.warnings += content.warnings
         for key, entry in content.rows.items():
-            self._take_row(key, entry)
+            if key in self._rows or key in self._samples:
+                self._take_row(key, entry)
+            else:  # most: no sample of it is looked at
+                self._rows[key] = entry
         for environment_id, spans in content.conditions.items():
             for span in spans:
                 _add_once(self._conditions, environment_id, span)
@@ -151,8 +154,10 @@ class Merger:
                 _add_once(self._limits, environment_id, limits)
 
     def _take_row(self, key: _Key, new: JournalRow) -> None:
-        self._samples.setdefault(key, {}).update(dict.fromkeys(new.row.samples))
-        self._rows[key] = _merge(self._rows[key], new) if key in self._rows else new
+        old = self._rows.get(key)
+        known = self._samples.setdefault(key, dict.fromkeys(old.row.samples if old else ()))
+        known.update(dict.fromkeys(new.row.samples))
+        self._rows[key] = _merge(old, new) if old else new
 
     def content(self) -> JournalContent:
         """Return everything that was taken."""
@@ -164,7 +169,10 @@ class Merger:
         return JournalContent(
             environments=self._environments,
             datasets=self._datasets,
-            rows={key: self._with_samples(entry, tuple(self._samples[key])) for key, entry in self._rows.items()},
+            rows={
+                key: self._with_samples(entry, tuple(self._samples.get(key, entry.row.samples)))
+                for key, entry in self._rows.items()
+            },
             conditions={key: tuple(items) for key, items in self._conditions.items()},
             limits={key: tuple(items) for key, items in self._limits.items()},
             crops=self._crops,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from storebench.records import Conditions, Environment, Limits, Row
+from storebench.records import Case, Conditions, Environment, Limits, Row
 from storebench.results.columns import COLUMNS
 from storebench.results.limits import limit_terms
 from storebench.results.noise import judge_noise
@@ -16,6 +16,8 @@ from storebench.results.sampled import counter_columns, frame_columns, judged, t
 from storebench.units import MIB
 
 __all__ = ["COLUMNS", "rates", "throughput", "tidy_row"]
+
+_OF_A_CASE, _OF_A_ROW = (tuple(f.name for f in fields(kind) if f.name in COLUMNS) for kind in (Case, Row))
 
 
 def tidy_row(
@@ -48,11 +50,10 @@ def tidy_row(
     """
     row = judged(row)
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
-    for record in (row.case, row):
-        for field in fields(record):
-            if field.name in values:
-                value = getattr(record, field.name)
-                values[field.name] = list(value) if isinstance(value, tuple) else value
+    for record, names in ((row.case, _OF_A_CASE), (row, _OF_A_ROW)):
+        for name in names:
+            value = getattr(record, name)
+            values[name] = list(value) if isinstance(value, tuple) else value
     if row.status != "ok":  # nothing was found in a store: what was asked tells the rows apart
         values["chunk_shape"] = _list_or_none(row.chunk_shape or row.case.chunk_shape)
         values["shard_shape"] = _list_or_none(row.shard_shape or row.case.shard_shape)
