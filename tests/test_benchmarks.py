@@ -105,8 +105,8 @@ def test_every_kind_of_class_runs_once(common, name: str) -> None:
     run_once(common, grid)
 
 
-@pytest.mark.parametrize("name", by_id(grid for grid in GRIDS if grid.threads is not None))
-def test_every_class_with_a_thread_budget_runs_once(common, name: str) -> None:
+@pytest.mark.parametrize("name", each_kind(grid for grid in GRIDS if grid.threads is not None))
+def test_every_kind_of_class_with_a_thread_budget_runs_once(common, name: str) -> None:
     """Each in a process of its own, as asv has it: a library's pool of threads is made once."""
     done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

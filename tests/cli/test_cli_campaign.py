@@ -125,6 +125,7 @@ def test_run_report_export(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("page_alone")
 def test_quick_on_a_users_image(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick, "MEASURING_LIMIT_S", 0.0)  # it ends after the first pass
     np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))

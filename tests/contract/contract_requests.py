@@ -51,8 +51,13 @@ def _layouts(shape: Shape) -> Iterator[Layout | None]:
     yield Layout(chunk_shape=tuple(n + 2 for n in shape))
 
 
-def fixed_requests(dtypes: tuple[str, ...] = DTYPES) -> Iterator[WriteRequest]:
-    """Yield every combination of dtype, axes, codec, layout and levels, of one shape per axes."""
+@functools.cache
+def fixed_requests(dtypes: tuple[str, ...] = DTYPES) -> tuple[WriteRequest, ...]:
+    """Return every combination of dtype, axes, codec, layout and levels, of one shape per axes: made once for all backends."""
+    return tuple(_fixed_requests(dtypes))
+
+
+def _fixed_requests(dtypes: tuple[str, ...]) -> Iterator[WriteRequest]:
     for axes, codec, dtype in itertools.product(AXES, CODECS, dtypes):
         shape = _FIXED_SHAPES[axes]
         two_levels = ((1,) * (len(shape) - 2) + (2, 2),)

@@ -82,9 +82,10 @@ def test_counts_are_fields_of_a_row() -> None:
 
 @pytest.mark.parametrize(("operation", "pattern"), [("read", "plane_xz"), ("write", "whole")], ids=["read", "write"])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_20_counts_are_one_count(storage: Storage, image: Image, name: str, operation: str, pattern: str) -> None:
+def test_many_counts_are_one_count(storage: Storage, image: Image, name: str, operation: str, pattern: str) -> None:
+    """Twenty of the setting that has most to go wrong: indexes, chunks and several threads; five of each other."""
     workload = _workload(storage, image, _case(operation, pattern=pattern, **SETTINGS[name]))
-    found = {replace(count(workload), **_VARYING) for _ in range(20)}
+    found = {replace(count(workload), **_VARYING) for _ in range(20 if name == "sharded" else 5)}
     assert len(found) == 1
     counts = found.pop()
     assert counts.files_opened is not None

@@ -1,4 +1,4 @@
-"""A page of 5,000 rows, made by the command, as a browser shows it."""
+"""A page of 5,000 rows, as a browser shows it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import csv
 import gzip
 import io
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from storebench.report import build_report
 from storebench.report.results_table import Results, all_results
 from storebench.report.views import clean_frame, clean_records
-from storebench.results.frame import load_results
+from storebench.results.frame import load_with_journals
+from storebench.results.journal import JournalContent
 
 from .._many import HOSTILE_BACKEND, HOSTILE_DATASET, HOSTILE_REASON, write_results
+from .._press import PageAlone
 from .conftest import Opened, PageOf
 
 Axe = Callable[[Any], list[str]]
@@ -32,15 +33,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def full(folder: Path) -> Path:
-    command = [sys.executable, "-m", "storebench", "report", str(folder), "-o", str(folder.parent / "report")]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder.parent / "report" / "index.html"
+def loaded(folder: Path) -> tuple[pd.DataFrame, JournalContent]:
+    return load_with_journals(folder)
 
 
 @pytest.fixture(scope="module")
-def frame(folder: Path) -> pd.DataFrame:
-    return clean_frame(load_results(folder))
+def full(loaded: tuple[pd.DataFrame, JournalContent], folder: Path) -> Path:
+    rows, journal = loaded
+    return build_report(rows, journal.environments, folder.parent / "report", press=PageAlone()).index
+
+
+@pytest.fixture(scope="module")
+def frame(loaded: tuple[pd.DataFrame, JournalContent]) -> pd.DataFrame:
+    return clean_frame(loaded[0])
 
 
 @pytest.fixture(scope="module")
