@@ -63,7 +63,9 @@ def workload_for(case: Case, image: Image, storage: Storage) -> Workload:
         raise UsageError(f"durability {case.durability} goes with {_named(WRITING)}, not with {case.operation}")
     if case.concurrency is not None:
         if case.operation not in _CONCURRENT or case.pattern != "whole":
-            raise UsageError(f"concurrency goes with {_named(_CONCURRENT)} of a whole image; leave {case.concurrency} out")
+            raise UsageError(
+                f"concurrency goes with {_named(_CONCURRENT)} of a whole image; leave {case.concurrency} out"
+            )
         return _CONCURRENT[case.operation](case, image, storage)
     return _WORKLOADS[case.operation](case, image, storage)
 
