@@ -38,8 +38,9 @@ def load_glymur() -> ModuleType:
     """Import glymur with an OpenJPEG: the one in Pillow's wheel, else the system's.
 
     Pillow comes with glymur everywhere, so two machines measure the same library; a system's may be years older, and OpenJPEG
-    2.5.0 reads a tiled file one and a half times for a small area where 2.5.4 reads 3 % of it. glymur asks `ctypes.util.find_library` once, while it is imported; the answer is changed for that moment only. Its
-    other ways (a ``glymurrc`` in the working folder or in the user's settings) come first and stay as they are.
+    2.5.0 reads a tiled file one and a half times for a small area where 2.5.4 reads 3 % of it. glymur asks
+    `ctypes.util.find_library` once, while it is imported; the answer is changed for that moment only. Its other ways (a
+    ``glymurrc`` in the working folder or in the user's settings) come first and stay as they are.
 
     Raises
     ------
