@@ -126,7 +126,10 @@ def own_twins(rows: Iterable[Mapping[Any, Any]]) -> list[int]:
 
 
 def _none_if_missing(value: Any) -> Any:
-    return None if not isinstance(value, tuple | list) and pd.isna(value) else value
+    """As `pandas.isna` finds it, which takes five times as long: a report asks half a million times."""
+    if value is None or value is pd.NA:
+        return None
+    return None if value != value else value  # noqa: PLR0124 (NaN alone differs from itself)
 
 
 def _is_own(row: Mapping[Any, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from storebench.advise.words import operation_text
@@ -69,7 +70,7 @@ def by_image(rows: Iterable[Record]) -> list[list[Record]]:
 
 
 def _key(row: Record, names: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in names)
+    return itemgetter(*names)(row)  # type: ignore[no-any-return]  # of several names: a tuple
 
 
 def setting_text(row: Record, **other: Any) -> str:
