@@ -94,13 +94,14 @@ def _is_taken(backend: Backend, request: WriteRequest) -> bool:
     return backend.why_unsupported(Location(Path(f"image{backend.suffix}")), request) is None
 
 
-def _candidate(backend: str, request: WriteRequest) -> Candidate:
+def _candidate(backend: str, request: WriteRequest, **more: str) -> Candidate:
     layout = request.layout
     asked = {
         "shape": request.shape,
         "axes": request.axes,
         "n_levels": 1 + len(request.level_factors),
         "stack_axis": request.stack_axis,
+        **more,
     }
     return Candidate(
         name=backend,
@@ -149,6 +150,14 @@ def test_a_snippet_stores_what_it_says(
         )  # halves round differently when means are of means
 
 
+@pytest.mark.parametrize("name", ["ometiff-tifffile", "omezarr-0.5-zarrpython", "precomputed-tensorstore"])
+def test_code_that_makes_means_is_not_shown_for_other_levels(name: str) -> None:
+    request = replace(next(_requests((9, 64, 80), "zyx")), level_factors=((1, 2, 2),))
+    found = snippet_of(_candidate(name, request, level_axes="yx", level_method="mode"))
+    assert found.code is None
+    assert "no code to show for levels by mode" in found.why_not
+
+
 def test_gzip_stands_in_neuroglancers_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = WriteRequest(
         shape=(9, 64, 80),
@@ -166,18 +175,21 @@ def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, f
     return write_array(get_backend(name), Location(folder / f"own{get_backend(name).suffix}"), request, (image,))
 
 
-def test_a_volumes_levels_in_ome_tiff_get_smaller_along_y_and_x(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "name", ["ometiff-tifffile", "omezarr-0.5-zarrpython", "omezarr-0.4-tensorstore", "precomputed-tensorstore"]
+)
+def test_a_volumes_levels_get_smaller_along_the_axes_that_were_asked_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No request above asks for them: levels are made along all of space there, which OME-TIFF refuses."""
+    """No request above asks for some: levels are made along all of space there, which OME-TIFF refuses."""
     request = next(_requests((9, 64, 80), "zyx"))
     request = replace(
         request, layout=Layout(chunk_shape=(1, 32, 32)), level_factors=level_factors("zyx", (9, 64, 80), 3, along="yx")
     )
     image = np.random.default_rng(0).integers(0, 9, request.shape).astype("uint16")
     monkeypatch.chdir(tmp_path)
-    exec(snippet_of(_candidate("ometiff-tifffile", request)).code or "", {"image": image})  # noqa: S102
-    with get_backend("ometiff-tifffile").open(Location(tmp_path / "image.ome.tiff")) as reader:
+    exec(snippet_of(_candidate(name, request, level_axes="yx")).code or "", {"image": image})  # noqa: S102
+    with get_backend(name).open(Location(tmp_path / f"image{get_backend(name).suffix}")) as reader:
         check_stored(reader.stored_as(), request)
         for level, expected in enumerate(build_levels(image, request.level_factors)):
             np.testing.assert_allclose(reader.read(Region.whole(expected.shape), level), expected, atol=1)
@@ -216,6 +228,10 @@ def test_where_no_snippet_can_be_a_sentence_says_so(backend: str | None, codec: 
 
 def test_names_of_other_tools_never_become_code() -> None:
     asked = {"shape": (64, 64), "axes": 'yx"); boom("', "n_levels": 1, "stack_axis": 0}
+    levels = replace(next(_requests((9, 64, 80), "zyx")), level_factors=((1, 2, 2),))
+    shown = snippet_of(_candidate("omezarr-0.5-zarrpython", levels, level_axes='y" else boom() if "x')).code or ""
+    assert 'if axis in "yx" else 1' in shown
+    assert "boom" not in shown
     name = "zarr3-tensorstore\nboom()\r\x0cboom()"
     code = snippet_of(
         Candidate(

@@ -28,6 +28,8 @@ class Wanted:
         Voxels.
     n_levels, stack_axis : int
         As in `records.Case`.
+    halved : str
+        The axes that levels halve, as far as the image has them.
     """
 
     shape: Shape
@@ -37,6 +39,7 @@ class Wanted:
     shard_shape: Shape | None
     n_levels: int
     stack_axis: int
+    halved: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

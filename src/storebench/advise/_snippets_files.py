@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
-from storebench.advise._snippets_zarr import LEVELS
+from storebench.advise._snippets_zarr import LEVELS, filled_levels
 from storebench.grid import Shape, wavelet_levels
 
 _PSNR: Final = (
@@ -36,8 +36,7 @@ def ometiff(wanted: Wanted) -> Gaps | str:
         call = f'tifffile.imwrite(\n    "image.ome.tiff",\n    image,\n    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}'
         template = f'import tifffile\n\n{call}    metadata={{"axes": "{axes.upper()}"}},\n)\n'
         return Gaps(template=template, layout=layout, codec=codec)
-    levels = LEVELS.replace("along z, y and x", "along y and x").replace('"zyx"', '"yx"')
-    levels = levels.replace("<<axes>>", axes).replace("<<levels>>", str(wanted.n_levels))
+    levels = filled_levels(LEVELS, replace(wanted, halved="yx"), axes)
     template = f"""\
 import numpy as np
 import tifffile

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
-from storebench.advise._snippets_zarr import LEVELS, MULTISCALE, NO_AXES, indented
+from storebench.advise._snippets_zarr import LEVELS, MULTISCALE, NO_AXES, filled_levels, indented
 from storebench.codecs import SHUFFLES, Codec
 from storebench.grid import Shape, grid_shape, morton_shard_bits
 from storebench.levels import level_factors
@@ -106,7 +106,7 @@ def _omezarr(wanted: Wanted, group: str, array: Gaps) -> Gaps | str:
     if wanted.axes is None:
         return NO_AXES
     imports = "import json\nfrom pathlib import Path\n\nimport numpy as np\nimport tensorstore as ts\n\n"
-    levels = LEVELS.replace("<<axes>>", wanted.axes).replace("<<levels>>", str(wanted.n_levels))
+    levels = filled_levels(LEVELS, wanted, wanted.axes)
     folder = 'folder = Path("image.ome.zarr")\nfolder.mkdir()\n'
     each = _inside(array.template.replace("image.", "level.") + "array.write(level).result()\n")
     template = f"{imports}{levels}{MULTISCALE}{folder}{group}for k, level in enumerate(levels):\n{each}"
@@ -123,7 +123,7 @@ def _inside(lines: str) -> str:
 
 def precomputed(wanted: Wanted) -> Gaps:
     """Store in Neuroglancer's precomputed format, which lists x first."""
-    levels = LEVELS.replace("<<axes>>", "zyx").replace("<<levels>>", str(wanted.n_levels))
+    levels = filled_levels(LEVELS, wanted, "zyx")
     head = f"import numpy as np\nimport tensorstore as ts\n\n{levels}"
     if wanted.n_levels == 1:
         head = "import tensorstore as ts\n\nlevels, scales = [image], [[1, 1, 1]]\n"
@@ -176,7 +176,7 @@ scale["sharding"] = {{
 
 
 def _level_shapes(wanted: Wanted) -> list[Shape]:
-    factors = level_factors("zyx", wanted.shape, wanted.n_levels)
+    factors = level_factors("zyx", wanted.shape, wanted.n_levels, along=wanted.halved)
     return [wanted.shape, *(grid_shape(wanted.shape, f) for f in factors)]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
+from storebench.advise.words import listed
 from storebench.codecs import SHUFFLES, Codec
 
 _ARRAY = f"""\
@@ -20,9 +21,9 @@ array[:] = image
 """
 LEVELS: Final = """\
 axes, levels, scales = "<<axes>>", [], []
-for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along z, y and x
+for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along <<along>>
     factors = [
-        min(2**k, 1 << (n - 1).bit_length()) if axis in "zyx" else 1
+        min(2**k, 1 << (n - 1).bit_length()) if axis in "<<halved>>" else 1
         for axis, n in zip(axes, image.shape)
     ]
     level = image if k == 0 else image.astype("float64")
@@ -106,9 +107,17 @@ def omezarr_04(wanted: Wanted) -> Gaps | str:
 def _omezarr(wanted: Wanted, attributes: str, more: str, codec: str) -> Gaps | str:
     if wanted.axes is None:
         return NO_AXES
-    template = _OME.replace("<<axes>>", wanted.axes).replace("<<levels>>", str(wanted.n_levels))
+    template = filled_levels(_OME, wanted, wanted.axes)
     template = template.replace("<<attributes>>", attributes).replace("<<more>>", more)
     return Gaps(template=template, layout=indented(_layout(wanted)), codec=indented(codec))
+
+
+def filled_levels(template: str, wanted: Wanted, axes: str) -> str:
+    """Fill the gaps of `LEVELS`, alone or inside of a template, for an image of these axes."""
+    gaps = {"axes": axes, "levels": str(wanted.n_levels), "halved": wanted.halved, "along": listed(wanted.halved)}
+    for name, text in gaps.items():
+        template = template.replace(f"<<{name}>>", text)
+    return template
 
 
 def indented(lines: str) -> str:

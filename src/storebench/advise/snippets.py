@@ -15,6 +15,7 @@ from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
+from storebench.levels import SPATIAL_AXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +107,25 @@ def _writes(candidate: Candidate, codec: Codec) -> bool:
     return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or _KINDS[form] is _ZARR)
 
 
+def _why_no_code(candidate: Candidate) -> str:
+    """Return what of a candidate no writer says, as a sentence; empty where there is nothing."""
+    codec, method = candidate.parsed, candidate.asked.get("level_method") or "mean"
+    if codec is not None and not _writes(candidate, codec):
+        return f"storebench has no code to show for {codec.name} in {candidate.name}."
+    if method != "mean":
+        return f"storebench has no code to show for levels by {method}: storebench.levels.build_levels makes them."
+    return ""
+
+
 def snippet_of(candidate: Candidate) -> Snippet:
     """Return the code that stores an array as a candidate does."""
     writer = _WRITERS.get(candidate.backend or "") or _OF_FORMAT.get(candidate.name.partition("-")[0])
     codec, shape = candidate.parsed, candidate.asked["shape"]
     if writer is None:
         return Snippet(why_not=f"storebench has no code to show for {candidate.name}: it does not write that itself.")
-    if codec is None or shape is None:
-        return Snippet(why_not="Codec or shape of this setting are not known, so there is no code to show.")
-    if not _writes(candidate, codec):
-        return Snippet(why_not=f"storebench has no code to show for {codec.name} in {candidate.name}.")
+    why_not = _why_no_code(candidate)
+    if codec is None or shape is None or why_not:
+        return Snippet(why_not=why_not or "Codec or shape of this setting are not known, so there is no code to show.")
     axes = candidate.asked["axes"]
     wanted = Wanted(
         shape=shape,
@@ -125,6 +135,7 @@ def snippet_of(candidate: Candidate) -> Snippet:
         shard_shape=candidate.shard_shape,
         n_levels=candidate.asked["n_levels"] or 1,
         stack_axis=candidate.asked["stack_axis"] or 0,
+        halved="".join(axis for axis in SPATIAL_AXES if axis in (candidate.asked.get("level_axes") or SPATIAL_AXES)),
     )
     made = writer(wanted)
     if isinstance(made, str):
