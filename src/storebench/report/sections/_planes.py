@@ -30,7 +30,8 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "npy": "raw npy",
 }
 """By what a backend's name begins with; others are "others"."""
-FAMILIES: Final = (*dict.fromkeys(_BY_NAME.values()), "others")
+NAMED: Final = tuple(dict.fromkeys(_BY_NAME.values()))
+FAMILIES: Final = (*NAMED, "others")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
