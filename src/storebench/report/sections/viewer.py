@@ -52,8 +52,10 @@ def _finding(scene: Scene) -> str:
         return _waits(levels or without or scene.traces[0])
     if not is_shown_slower(without.row, levels.row):
         return f"{_waits(levels)}; storage without levels is not shown to be slower over the whole trace"
-    first, p95 = seconds_text(without.row["first_view_s"]), seconds_text(without.row["frame_p95_s"])
-    return f"{_waits(levels)}; where there are no levels, {first} and {p95} ({without.row['backend']})"
+    whole, longer = seconds_text(levels.row["median_s"]), seconds_text(without.row["median_s"])
+    return (
+        f"{_waits(levels)}, {whole} for the whole trace; {longer} where there are no levels ({without.row['backend']})"
+    )
 
 
 def _waits(trace: Trace) -> str:
