@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storebench.backends import BACKENDS, get_backend
 from storebench.datasets import Dataset, open_dataset, open_file
 from storebench.errors import MissingDependencyError, StorageError, UnsupportedError, UsageError
 from storebench.grid import Region, iter_blocks
 from storebench.levels import METHODS, build_levels
 from storebench.pipelines import Threads, engine_for, progress_path, source_of, verify_volume, write_volume
 from storebench.pipelines._blocks import grown, piece_of
-from storebench.pipelines._plans import require_writable
+from storebench.pipelines._plans import block_shapes, require_writable
 
 from .conftest import SHAPE, Make
 
@@ -175,3 +176,24 @@ def test_engines_exclude_each_other_and_need_dask(monkeypatch: pytest.MonkeyPatc
     )
     with pytest.raises(MissingDependencyError, match=r'pip install "storebench\[dask\]"'), engine_for():
         pass
+
+
+_WITH_LEVELS = [backend.name for backend in BACKENDS.values() if getattr(backend, "several_levels", False)]
+
+
+@pytest.mark.parametrize("backend", [*_WITH_LEVELS, "precomputed-tensorstore"])
+def test_the_librarys_own_chunks_are_those_of_level_0_on_every_level(
+    target: Make, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left to themselves, zarr and tensorstore choose others for each level: two workers would then change one chunk."""
+    place = target("a.zarr", backend, chunks=None, levels=3)
+    place.create()
+    with get_backend(backend).open(place.location) as reader:
+        stored = reader.stored_as()
+    chunks = [stored.decode_shape_of(level) for level in range(3)]
+    assert chunks == [stored.layout.chunk_shape] * 3
+    for block, chunk in zip(block_shapes(place, None), chunks, strict=True):
+        assert all(n % c == 0 for n, c in zip(block, chunk, strict=True))
+    monkeypatch.setattr("storebench.pipelines._plans.grown", lambda *_, first: (8, 8, 8))
+    with pytest.raises(UnsupportedError, match=r"on level 0, which blocks of .* would cut"):
+        block_shapes(place, None)

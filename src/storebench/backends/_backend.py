@@ -81,7 +81,9 @@ class StoredAs:
     level_shapes : tuple of tuple of int
         Resolution levels, 0 = full.
     decode_shape : tuple of int or None
-        The block that a partial read decodes whole: the chunk, the whole image, or one voxel; None: unknown.
+        The block that a partial read of level 0 decodes whole: the chunk, the whole image, or one voxel; None: unknown.
+    smaller_decode_shapes : tuple of tuple of int
+        The same of each level above 0, where chunks of their own are known; empty: unknown.
     chunk_bytes : int or None
         Stored payload without metadata, all levels; None where the format does not tell them apart.
     note : str
@@ -96,7 +98,13 @@ class StoredAs:
     level_shapes: tuple[Shape, ...]
     decode_shape: Shape | None
     chunk_bytes: int | None
+    smaller_decode_shapes: tuple[Shape, ...] = ()
     note: str = ""
+
+    def decode_shape_of(self, level: int) -> Shape | None:
+        """Return the block that a partial read of a level decodes whole; None: unknown."""
+        blocks = (self.decode_shape, *self.smaller_decode_shapes)
+        return blocks[level] if level < len(blocks) else None
 
 
 class ArrayReader(Protocol):

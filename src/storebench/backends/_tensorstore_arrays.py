@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import StoredAs
+from storebench.backends._backend import StoredAs, WriteRequest
 from storebench.backends._tensorstore import brief, counted, file_of, wait_for_other_chunks
 from storebench.errors import DataError, UsageError
-from storebench.grid import Region, Shape
+from storebench.grid import Layout, Region, Shape
 from storebench.stores import Location, RequestKind
 
 
@@ -19,6 +20,21 @@ def _reads_of(array: Any) -> RequestKind:
     """Return the kind of an array's reads: whole files where a file is a chunk, else not known."""
     layout = array.chunk_layout
     return "get" if layout.read_chunk.shape == layout.write_chunk.shape else "read"
+
+
+def alike(request: WriteRequest, first: Any) -> WriteRequest:
+    """Return the request for the levels after the first: tensorstore itself would choose chunks for each anew.
+
+    Parameters
+    ----------
+    request : WriteRequest
+        For level 0.
+    first : tensorstore.TensorStore
+        Level 0 as it was created, axes in the image's order.
+    """
+    if request.layout is not None:
+        return request
+    return replace(request, layout=Layout(chunk_shape=tuple(first.chunk_layout.write_chunk.shape)))
 
 
 class ArraysWriter:

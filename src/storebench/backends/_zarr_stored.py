@@ -67,6 +67,7 @@ def describe(
         codec=codec,
         level_shapes=tuple(shape for shape, _ in arrays),
         decode_shape=layout.chunk_shape,
+        smaller_decode_shapes=tuple(layout.chunk_shape for _, layout in arrays[1:]),
         chunk_bytes=chunk_bytes,
         note="; ".join(notes),
     )

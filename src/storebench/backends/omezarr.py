@@ -1,12 +1,13 @@
 """OME-Zarr 0.4 (Zarr v2) and 0.5 (Zarr v3): arrays by zarr-python, and the few lines of metadata that `_omezarr` makes.
 
-Chunks have the same shape on every level.
+Chunks have the same shape on every level; without a layout it is the one that zarr chooses for level 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 from storebench.backends import _omezarr
@@ -21,6 +22,7 @@ from storebench.backends._zarr_arrays import (
 )
 from storebench.backends.zarr_python import ZarrPython
 from storebench.errors import DataError
+from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
 
@@ -59,12 +61,15 @@ class OmeZarrZarrPython(ZarrPython):
             attributes=_omezarr.image_attributes(request, self.version, name),
             zarr_format=self.zarr_format,
         )
-        yield ArraysWriter(
-            [
-                create_array(store, request, shape, zarr_format=self.zarr_format, name=str(level), separator="/")
-                for level, shape in enumerate(request.level_shapes)
-            ]
-        )
+
+        def created(level: int, shape: Shape, asked: WriteRequest) -> Any:
+            return create_array(store, asked, shape, zarr_format=self.zarr_format, name=str(level), separator="/")
+
+        full, *smaller = request.level_shapes
+        first = created(0, full, request)
+        # zarr itself would choose chunks for each level anew.
+        alike = replace(request, layout=Layout(chunk_shape=tuple(first.chunks), shard_shape=first.shards))
+        yield ArraysWriter([first, *(created(level, shape, alike) for level, shape in enumerate(smaller, 1))])
 
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:

@@ -1,5 +1,6 @@
 """OME-Zarr 0.4 (Zarr v2) and 0.5 (Zarr v3): arrays by tensorstore, and the few lines of metadata that `_omezarr` makes.
 
+Chunks have the same shape on every level; without a layout it is the one that tensorstore chooses for level 0.
 Of the group its attributes alone are read: ``.zattrs`` in 0.4, ``zarr.json`` in 0.5.
 """
 
@@ -14,8 +15,9 @@ from typing import Any, Literal
 from storebench.backends import _omezarr
 from storebench.backends._backend import ArrayReader, ArrayWriter, WriteRequest
 from storebench.backends._tensorstore import damaged_metadata, read_file, write_file
-from storebench.backends._tensorstore_arrays import ArraysWriter
+from storebench.backends._tensorstore_arrays import ArraysWriter, alike
 from storebench.backends.tensorstore_zarr import ZarrReader, ZarrTensorstore, create_zarr, open_zarr
+from storebench.grid import Shape
 from storebench.stores import Location
 
 
@@ -49,13 +51,15 @@ class OmeZarrTensorstore(ZarrTensorstore):
         attributes = _omezarr.image_attributes(request, self.version, name)
         for file, content in self._group(attributes).items():
             write_file(location, location.path / file, json.dumps(content).encode())
-        arrays = [
-            create_zarr(
-                location, location.path / str(level), request, shape, zarr_format=self.zarr_format, separator="/"
-            )
-            for level, shape in enumerate(request.level_shapes)
-        ]
-        yield ArraysWriter(location, arrays)
+
+        def created(level: int, shape: Shape, asked: WriteRequest) -> Any:
+            folder = location.path / str(level)
+            return create_zarr(location, folder, asked, shape, zarr_format=self.zarr_format, separator="/")
+
+        full, *smaller = request.level_shapes
+        first = created(0, full, request)
+        asked = alike(request, first)
+        yield ArraysWriter(location, [first, *(created(level, shape, asked) for level, shape in enumerate(smaller, 1))])
 
     def _group(self, attributes: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         """Return the group's files."""

@@ -1,8 +1,9 @@
 """Neuroglancer precomputed by tensorstore: raw chunks, in files of their own or in shards; levels are its scales.
 
 The format holds x, y, z and a channel; here one channel, seen as z, y, x. Chunks at the edge are cut, not padded. Without
-a layout tensorstore chooses chunks of about 2**20 voxels, alike on each axis, and no shards. In shards a chunk may be in
-gzip's frames, which tensorstore makes at level 9; one chunk alone has no codec but its encoding ("raw" here).
+a layout tensorstore chooses chunks of about 2**20 voxels, alike on each axis, for all levels, and no shards. In shards a
+chunk may be in gzip's frames, which tensorstore makes at level 9; one chunk alone has no codec but its encoding ("raw"
+here).
 A shard is made as tensorstore itself makes one: a single minishard, its chunks in Morton order.
 """
 
@@ -26,7 +27,7 @@ from storebench.backends._tensorstore import (
     open_array,
     read_file,
 )
-from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
+from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter, alike
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Shape, grid_shape, morton_blocks, morton_shard_bits
 from storebench.stores import Location
@@ -80,12 +81,14 @@ class PrecomputedTensorstore(Tensorstore):
     @contextmanager
     def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
         """Begin a new image with all of its levels; each of them writes the info file anew."""
-        factors = ((1,) * len(request.shape), *request.level_factors)
-        arrays = [
-            create_array(_new_scale(location, request, shape, scale), location)
-            for shape, scale in zip(request.level_shapes, factors, strict=True)
-        ]
-        yield ArraysWriter(location, [_as_zyx(array) for array in arrays])
+
+        def created(shape: Shape, factors: Shape, asked: WriteRequest) -> Any:
+            return _as_zyx(create_array(_new_scale(location, asked, shape, factors), location))
+
+        full, *smaller = request.level_shapes
+        first = created(full, (1,) * len(full), request)
+        asked, scales = alike(request, first), zip(smaller, request.level_factors, strict=True)
+        yield ArraysWriter(location, [first, *(created(shape, factors, asked) for shape, factors in scales)])
 
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
@@ -203,6 +206,7 @@ class PrecomputedReader(ArraysReader):
             codec=codec,
             level_shapes=self.levels,
             decode_shape=chunk,
+            smaller_decode_shapes=tuple(map(_chunk_shape, scales[1:])),
             chunk_bytes=sum(sizes),
             note="; ".join(filter(None, (note, missing if len(sizes) != n_expected else ""))),
         )

@@ -149,18 +149,32 @@ def block_shapes(target: Target, decode_shape: Shape | None) -> tuple[Shape, ...
         Created: where no chunks were asked for, they are those that the library chose.
     decode_shape : tuple of int or None
         What the source decodes at once, where that is known.
+
+    Raises
+    ------
+    UnsupportedError
+        If the blocks of a level would cut its chunks: two workers would then change one chunk.
     """
     backend, request = get_backend(target.backend), target.request
-    layout = request.layout
-    if layout is None and backend.write_order(request) == "any":
+    stored = None
+    if backend.write_order(request) == "any":
         with backend.open(target.location) as reader:
-            layout = reader.stored_as().layout
+            stored = reader.stored_as()
+    layout = request.layout if request.layout is not None or stored is None else stored.layout
     unit = write_unit(backend, request, layout)
     n_voxels = block_voxels(request.dtype.itemsize)
-    return tuple(
+    shapes = tuple(
         grown(unit, shape, n_voxels, first=None if level else decode_shape)
         for level, shape in enumerate(request.level_shapes)
     )
+    for level, block in enumerate(shapes):
+        chunk = None if stored is None else stored.decode_shape_of(level)
+        if chunk is not None and any(n % c for n, c in zip(block, chunk, strict=True)):
+            raise UnsupportedError(
+                f"{backend.name} has chunks of {chunk} voxels on level {level}, which blocks of {block} would cut; "
+                "name chunks for all levels: --chunks 64,64,64"
+            )
+    return shapes
 
 
 def warnings_of(plan: Plan) -> list[str]:
