@@ -194,6 +194,33 @@ def test_a_level_is_read_in_its_own_voxels(storage: Storage, image: Image) -> No
     assert workload.row().voxels_asked == 1 * 5 * 10
 
 
+@pytest.mark.parametrize(
+    ("backend", "chunk", "chunk_of_level_1"),
+    [
+        ("ometiff-tifffile", (1, 4, 64), (1, 4, 32)),  # a strip is as wide as its level
+        ("omezarr-0.5-zarrpython", (1, 16, 16), (1, 16, 16)),
+    ],
+)
+def test_a_smaller_level_is_decoded_in_its_own_blocks(
+    storage: Storage, backend: str, chunk: Shape, chunk_of_level_1: Shape
+) -> None:
+    plane = image_of(storage, "random", (1, 48, 64), "uint16", 0)
+    case = replace(_case(backend, chunk_shape=chunk, n_levels=2, level_axes="yx"), shape=plane.shape)
+    whole = workload_for(replace(case, pattern="viewport@1"), plane, storage)
+    assert whole.store.stored.smaller_decode_shapes == (chunk_of_level_1,)
+    row = whole.row()
+    assert row.chunks_touched == math.prod(grid_shape((1, 24, 32), chunk_of_level_1))
+    assert row.voxels_decoded == row.chunks_touched * math.prod(chunk_of_level_1)
+
+
+def test_blocks_of_a_level_of_the_formats_own_are_not_known(storage: Storage) -> None:
+    pytest.importorskip("glymur", reason='glymur is missing; install with: pip install "storebench[glymur]"')
+    plane = image_of(storage, "random", (48, 64), "uint16", 0)
+    case = replace(_case("jp2-glymur", codec="jp2-lossless", pattern="viewport@1"), shape=plane.shape, axes="yx")
+    row = workload_for(case, plane, storage).row()
+    assert (row.voxels_asked, row.voxels_decoded, row.chunks_touched) == (24 * 32, None, None)
+
+
 def test_a_write_has_a_fresh_target_each_time_and_leaves_nothing(storage: Storage, image: Image) -> None:
     workload = workload_for(_case("zarr3-zarrpython", "write", chunk_shape=(5, 5, 5)), image, storage)
     for _ in range(2):

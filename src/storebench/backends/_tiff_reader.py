@@ -238,7 +238,8 @@ class TiffReader:
                 n_bytes = sum(sum(level.page(i).databytecounts) for level in self._levels for i in range(n_written))
                 words += [] if n_written == self._n_pages else [f"{n_written} of {self._n_pages} planes are there"]
         shape = self.levels[0]
-        chunk = (1,) * (len(shape) - self._n_page_axes) + chunk_shape(self._key)
+        lead = (1,) * (len(shape) - self._n_page_axes)
+        chunk, *smaller = (lead + chunk_shape(level.key) for level in self._levels)
         return StoredAs(
             shape=shape,
             dtype=self._dtype,
@@ -247,6 +248,7 @@ class TiffReader:
             codec=codec_name(self._key),
             level_shapes=self.levels,
             decode_shape=chunk if self._by_segments else shape,
+            smaller_decode_shapes=tuple(smaller),
             chunk_bytes=n_bytes,
             note=", ".join(filter(None, words)),
         )

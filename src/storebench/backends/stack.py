@@ -218,6 +218,7 @@ class _StackReader:
                 chunk_shape=with_extent(first.layout.chunk_shape if first.layout else first.shape, self._axis, 1)
             ),
             level_shapes=(self.levels[0],),
+            smaller_decode_shapes=(),
             decode_shape=None if first.decode_shape is None else with_extent(first.decode_shape, self._axis, 1),
             chunk_bytes=sum(sizes) if len(sizes) == len(planes) else None,
         )

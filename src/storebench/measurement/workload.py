@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import itertools
 import math
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -233,20 +234,21 @@ class ReadWorkload(Workload):
 
     def row(self) -> Row:
         """Return the facts, with the voxels that geometry says are asked for and decoded."""
-        regions = [request.region for request in self.requests]
-        own_level = any(self._made_by_format(request.level) for request in self.requests)
-        decode_shape = None if own_level else self.store.stored.decode_shape  # blocks are known for level 0 only
-        one_voxel = decode_shape is not None and math.prod(decode_shape) == 1  # a run of bytes has no chunks to count
+        stored = self.store.stored
+        blocks = [(request.region, stored.decode_shape_of(request.level)) for request in self.requests]
+        one_voxel = any(block is not None and math.prod(block) == 1 for _, block in blocks)  # a run of bytes, no chunks
         return replace(
             super().row(),
-            voxels_asked=sum(region.n_voxels for region in regions),
-            chunks_touched=None if one_voxel else _total(regions, decode_shape, chunks_touched),
-            voxels_decoded=_total(regions, decode_shape, voxels_decoded),
+            voxels_asked=sum(request.region.n_voxels for request in self.requests),
+            chunks_touched=None if one_voxel else _total(blocks, chunks_touched),
+            voxels_decoded=_total(blocks, voxels_decoded),
         )
 
 
-def _total(regions: list[Region], decode_shape: Shape | None, count: Any) -> int | None:
-    return None if decode_shape is None else sum(count(region, decode_shape) for region in regions)
+def _total(blocks: Sequence[tuple[Region, Shape | None]], count: Callable[[Region, Shape], int]) -> int | None:
+    """Return the sum over regions, each of a level with blocks of its own; None where those of one are not known."""
+    known = [(region, block) for region, block in blocks if block is not None]
+    return sum(itertools.starmap(count, known)) if len(known) == len(blocks) else None
 
 
 def _paths(location: Location) -> tuple[Path, ...]:
