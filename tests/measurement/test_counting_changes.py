@@ -201,6 +201,15 @@ def test_hdf5_is_counted_and_not_predicted(storage: Storage, image: Image) -> No
     assert chunk_bytes <= counts.set_bytes < chunk_bytes + 1000
 
 
+@pytest.mark.parametrize("backend", ["tiff-tifffile", "ometiff-tifffile"])
+def test_tags_that_are_read_to_change_a_tiff_are_counted(storage: Storage, image: Image, backend: str) -> None:
+    workload = workload_for(_case(backend, "overwrite", pattern="plane_xy"), image, storage)
+    counts, row = _count(workload), workload.row()
+    assert counts.requests > 1
+    assert 8 < counts.fetched_bytes < row.logical_bytes
+    assert counts.set_bytes is None  # a map's writes pass nobody
+
+
 def test_a_library_that_moves_more_than_it_must_is_caught(
     storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

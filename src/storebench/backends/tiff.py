@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import IO, Final, cast
 
 import numpy as np
@@ -88,7 +87,7 @@ class TiffTifffile:
     @contextmanager
     def reopen(self, location: Location) -> Iterator[TiffInPlace]:
         """Take any region of an uncompressed file, in place; what was never written of it is not appended."""
-        with self.open(replace(location, log=None)) as reader:
+        with self.open(location) as reader:
             yield TiffInPlace(location, reader)
 
     @contextmanager
