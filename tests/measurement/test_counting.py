@@ -182,6 +182,25 @@ def test_counts_of_a_case_are_kept_and_found_again(
     assert counts_of(replace(case, cache="cold", durability="durable"), image, storage) == first
 
 
+@pytest.mark.parametrize(
+    "name", ["backends/npy.py", "measurement/counting.py", "access/_traces.py", "grid.py", "levels.py", "stores.py"]
+)
+def test_counts_made_by_other_code_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    package = Path(counting.storebench.__file__).parent
+    for path in [
+        *package.glob("*.py"),
+        *(path for part in ("access", "backends", "measurement") for path in package.glob(f"{part}/*.py")),
+    ]:
+        copy = tmp_path / path.relative_to(package)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(counting.storebench, "__file__", str(tmp_path / "__init__.py"))
+    before = counting._code_hash.__wrapped__()
+    with (tmp_path / name).open("a") as file:
+        file.write("\n")
+    assert counting._code_hash.__wrapped__() != before
+
+
 def test_peak_memory_is_that_of_the_result(storage: Storage) -> None:
     large = image_of(storage, "random", (64, 512, 512), "uint16", 0)  # 32 MiB
     case = Case(

@@ -24,6 +24,8 @@ from storebench.storage import Storage, content_key
 __all__ = ["Counts", "count", "counts_of"]
 
 _FACTS: Final = "counts.json"
+_COUNTING: Final = ("backends/*.py", "measurement/*.py", "access/*.py", "grid.py", "levels.py", "stores.py")
+"""Modules that counts depend on: what counts, what is counted, which regions are asked for, and the log."""
 
 
 def counts_of(case: Case, image: Image, storage: Storage) -> Counts:
@@ -77,6 +79,6 @@ def _code_hash() -> str:
     """Return a hash of the code that counts and of the code that is counted."""
     package = Path(storebench.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*package.glob("backends/*.py"), *package.glob("measurement/*.py")]):
+    for path in sorted(path for pattern in _COUNTING for path in package.glob(pattern)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
