@@ -53,7 +53,9 @@ def test_a_case_is_timed_and_what_workers_ask_for_is_not_made_up(
     assert (row["status"], row["concurrency"], row["n_samples"]) == ("ok", concurrency, 2)
     assert row["asked_bytes"] == np.prod(SHAPE) * 2
     assert row["requests"] is row["fetched_bytes"] is row["peak_memory_bytes"] is None
-    assert (row["parallelism"] is None) == (row["cpu_s"] is None) == (concurrency == "workers-2")
+    of_this_process = [row[name] is None for name in ("parallelism", "cpu_s", "preempted_share")]
+    assert of_this_process == [concurrency == "workers-2"] * 3
+    assert row["device_bytes"] is row["read_call_bytes"] is None
 
 
 @pytest.mark.parametrize(("operation", "concurrency"), [("read", "threads-2"), ("write", "workers-2")])

@@ -66,13 +66,14 @@ def time_columns(samples: Sequence[float], processes: Sequence[Hashable] | None)
 def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]:
     """Return the columns that follow from what was recorded with each sample."""
     counting = [sample for sample in row.samples if sample.counts]
-    switches = [s.involuntary_switches for s in counting if s.involuntary_switches is not None]
+    own = [] if _has_workers(row) else counting  # what the system counted was counted of this process
+    switches = [s.involuntary_switches for s in own if s.involuntary_switches is not None]
     verdicts = [sample.verified for sample in timed_samples(row)]
     is_judged = any(verdict is not None for verdict in verdicts)
     returned, durable = _write_ends(row, counting)
     reads = row.case.operation in ("read", "open")
-    device = [s.device_read_bytes for s in counting if s.device_read_bytes is not None and reads]
-    called = [s.read_chars for s in counting if s.read_chars is not None and reads]
+    device = [s.device_read_bytes for s in own if s.device_read_bytes is not None and reads]
+    called = [s.read_chars for s in own if s.read_chars is not None and reads]
     return {
         "samples_verified": verdicts.count(True) if is_judged else None,
         "samples_discarded": verdicts.count(False) if is_judged else None,
@@ -81,8 +82,8 @@ def counter_columns(row: Row, environment: Environment | None) -> dict[str, Any]
         "open_s": _median(s.open_s for s in counting),
         "returned_s": _median(returned),
         "durable_s": _median(durable),
-        "cpu_s": None if _has_workers(row) else _median(s.cpu_s for s in counting),
-        "parallelism": None if _has_workers(row) else _median(s.cpu_s / s.wall_s for s in counting if s.wall_s > 0),
+        "cpu_s": _median(s.cpu_s for s in own),
+        "parallelism": _median(s.cpu_s / s.wall_s for s in own if s.wall_s > 0),
         # the lower of two middle values: a number of bytes that was seen
         "device_bytes": statistics.median_low(device) if device else None,
         "read_call_bytes": statistics.median_low(called) if called else None,
@@ -142,7 +143,7 @@ def _cache_shown(row: Row, counting: Sequence[Sample], environment: Environment 
 
 
 def _has_workers(row: Row) -> bool:
-    """Tell whether other processes did the work: the processor seconds of a sample are of one process."""
+    """Tell whether other processes did the work: the processor seconds of a sample, its bytes and switches are of one process."""
     return (row.case.concurrency or "").startswith("workers")
 
 
