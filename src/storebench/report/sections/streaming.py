@@ -28,9 +28,19 @@ from storebench.report.sections._rows import (
 from storebench.report.style import log_axis
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.report.views import Record
-from storebench.units import count_text, ratio_axis_text, ratio_text, seconds_axis_text, seconds_text, times_text
+from storebench.units import (
+    MISSING,
+    count_text,
+    ratio_axis_text,
+    ratio_text,
+    seconds_axis_text,
+    seconds_text,
+    times_text,
+)
 
 _MOST_LINES: Final = 28
+_SLABS_OF_A_PERCENTILE: Final = 100
+"""Of fewer, none stands for one in a hundred: the slowest is shown instead."""
 _COLUMNS: Final = ("frame_median_s", "frame_p99_s", "frame_max_s", "write_amplification", "median_s")
 
 
@@ -62,8 +72,8 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         short="Plane by plane",
         finding=finding,
         about=f"{image_text(image[0])}, written slab after slab by one call each and handed over before the next: sustained "
-        "planes a second, and the seconds of a slab at the median and at the 99th percentile, which is what a camera has to "
-        f"wait for; log scales. On the device: each slab is, before the next one begins.{terms(rows, story)}",
+        f"planes a second, and the seconds of a slab at the median and {_stall_text(image[:_MOST_LINES])}, which is what a "
+        f"camera has to wait for; log scales. On the device: each slab is, before the next one begins.{terms(rows, story)}",
         svg=svg,
         files=files,
         tables=[_table(rows)],
@@ -78,6 +88,29 @@ def _is_stream(row: Record) -> bool:
 def _planes_per_s(row: Record) -> float:
     """Return planes a second: a slab may hold several."""
     return float(row["frames_per_s"] * math.prod(row["shape"][:-2]) / row["n_frames"])
+
+
+def _n_slabs(row: Record) -> int:
+    """Return how many slabs were timed, of all samples together."""
+    return int(row["n_frames"] * row["n_samples"])
+
+
+def _has_percentile(row: Record) -> bool:
+    return _n_slabs(row) >= _SLABS_OF_A_PERCENTILE
+
+
+def _stall_s(row: Record) -> float:
+    """Return the seconds of a slab at the 99th percentile, of few slabs those of the slowest."""
+    return float(row["frame_p99_s"] if _has_percentile(row) else row["frame_max_s"])
+
+
+def _stall_text(rows: Sequence[Record]) -> str:
+    """Name what `_stall_s` returns of these rows."""
+    with_percentile = {_has_percentile(row) for row in rows}
+    if with_percentile == {False}:
+        return "at the slowest"
+    few = f" (of fewer than {_SLABS_OF_A_PERCENTILE} slabs: the slowest)" if False in with_percentile else ""
+    return f"at the 99th percentile{few}"
 
 
 def _slabs_text(row: Record) -> str:
@@ -110,6 +143,8 @@ def _finding(rows: Sequence[Record]) -> str:
     best = max(rows, key=_planes_per_s)
     what = f"{_label(best)} takes {_rate_text(best)}"
     stall = f"one slab in a hundred takes {seconds_text(best['frame_p99_s'])} or more"
+    if not _has_percentile(best):
+        stall = f"the slowest of {count_text(_n_slabs(best))} slabs took {seconds_text(best['frame_max_s'])}"
     others = "" if len(rows) == 1 else f", the most of {len(rows)} that were measured"
     return f"{what}{others}; {stall}"
 
@@ -119,7 +154,7 @@ def _rate_text(row: Record) -> str:
 
 
 def _draw(rows: Sequence[Record], points: Points) -> Figure:
-    """Draw planes a second, and beside them the median and the 99th percentile of a slab."""
+    """Draw planes a second, and beside them a slab at the median and one that stalls."""
     figure = Figure(figsize=(WIDTH, 0.24 * len(rows) + 1.3), layout="constrained")
     rates, stalls = figure.subplots(1, 2, sharey=True)
     placed = [(_planes_per_s(row), y, row["position"]) for y, row in enumerate(rows)]
@@ -131,7 +166,7 @@ def _draw(rows: Sequence[Record], points: Points) -> Figure:
         Dumbbell(
             y=y,
             first=row["frame_median_s"],
-            second=row["frame_p99_s"],
+            second=_stall_s(row),
             first_row=row["position"],
             second_row=row["position"],
         )
@@ -142,7 +177,7 @@ def _draw(rows: Sequence[Record], points: Points) -> Figure:
     rates.set_yticks(range(len(rows)), [_label(row) for row in rows])
     rates.set_ylim(len(rows) - 0.5, -0.5)
     handles = [Line2D([], [], linestyle="", **style) for style in (FIRST, SECOND)]
-    legend_above(figure, handles, ["a slab at the median", "at the 99th percentile"])
+    legend_above(figure, handles, ["a slab at the median", _stall_text(rows)])
     return figure
 
 
@@ -151,9 +186,9 @@ def _table(rows: Sequence[Record]) -> Table:
         [
             Cell(text=_label(row), detail=image_text(row)),
             Cell(text=ratio_text(_planes_per_s(row))),
-            Cell(text=count_text(row["n_frames"])),
+            Cell(text=count_text(row["n_frames"]), detail=f"{count_text(row['n_samples'])} times"),
             Cell(text=seconds_text(row["frame_median_s"])),
-            Cell(text=seconds_text(row["frame_p99_s"])),
+            Cell(text=seconds_text(row["frame_p99_s"]) if _has_percentile(row) else MISSING),
             Cell(text=seconds_text(row["frame_max_s"])),
             Cell(text=times_text(row["write_amplification"])),
             time_cell(row),
