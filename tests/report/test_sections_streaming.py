@@ -48,6 +48,16 @@ def test_where_nothing_is_shown_the_most_planes_are_named(tmp_path: Path) -> Non
     assert section.finding.endswith("the most of 3 that were measured; one slab in a hundred takes 20.0 ms or more")
 
 
+def test_few_slabs_have_no_99th_percentile(tmp_path: Path) -> None:
+    (section,) = sections(streaming.make, table([_stream(0.64, "stream16")]), tmp_path)  # 8 samples of 8 slabs
+    assert section.finding.endswith("; the slowest of 64 slabs took 400 ms")
+    assert "at the median and at the slowest, which" in section.about
+    (both,) = sections(streaming.make, table([_stream(0.64, "stream16"), _stream(0.64)]), tmp_path)
+    assert "at the 99th percentile (of fewer than 100 slabs: the slowest), which" in both.about
+    shown = {cells[0].text.rpartition(", ")[2]: cells for cells in both.tables[0].rows}
+    assert [cells[4].text for cells in (shown["16 planes at a time"], shown["plane by plane"])] == ["–", "20.0 ms"]
+
+
 def test_durable_streams_are_lines_of_their_own(tmp_path: Path) -> None:
     rows = [_stream(0.128), _stream(1.28, durability="durable")]
     (section,) = sections(streaming.make, table(rows), tmp_path)
@@ -81,7 +91,16 @@ def test_the_change_that_moves_the_most_is_named_beside_the_one_that_fits(tmp_pa
     assert sorted(data["write_amplification"]) == pytest.approx([0.62, 5.56, 8.0, 9.0])
     assert len(points_of(section)) == 8  # bytes and time of each
     (shown,) = section.tables
-    assert [cells[5].text for cells in shown.rows] == ["0.620x", "5.56x", "8.00x", "9.00x"]
+    assert [cells[5].text for cells in shown.rows] == ["9.00x", "8.00x", "5.56x", "0.620x"]
+
+
+def test_of_many_settings_those_that_move_the_most_are_drawn_and_stand_in_the_table(tmp_path: Path) -> None:
+    rows = [_change(float(n), chunk_shape=(n, 8, 8)) for n in range(1, 71)]
+    (section,) = sections(overwrite.make, table(rows), tmp_path)
+    (shown,) = section.tables
+    assert [cells[5].text for cells in shown.rows] == [f"{n}.0x" for n in range(70, 10, -1)]
+    drawn = [n for n in range(2, 71) if f" {n}x8x8 " in (section.svg or "")]  # 1: in its title
+    assert drawn == list(range(47, 71))
 
 
 def test_budgets_and_images_do_not_meet(tmp_path: Path) -> None:

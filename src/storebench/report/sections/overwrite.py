@@ -37,8 +37,8 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     rows = most_frequent(found, "threads") if (found := rows_at_home(story, _is_counted)) else []
     if not rows:
         return
-    groups = [sorted(group, key=_moved) for group in alike_but(by_image(rows)[0], "pattern")]
-    settings = sorted(groups, key=lambda group: (_moved(group[-1]), _name(group)))
+    groups = [sorted(group, key=_moved, reverse=True) for group in alike_but(by_image(rows)[0], "pattern")]
+    settings = sorted(groups, key=lambda group: (-_moved(group[0]), _name(group)))
     finding, points = _finding(settings), Points()
     data = [
         {
@@ -50,7 +50,7 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
         }
         for row in rows
     ]
-    figure = _draw(settings[-_MOST_LINES:], points)
+    figure = _draw(settings[:_MOST_LINES], points)
     svg, files = studio.save(figure, "overwrite", finding, data, groups=list(points.rows))
     yield Section(
         name="overwrite",
@@ -80,11 +80,11 @@ def _name(group: Sequence[Record]) -> str:
 
 def _finding(settings: Sequence[Sequence[Record]]) -> str:
     """Say which change moves the most bytes, and what the same setting moves for the region that suits it best."""
-    best, worst = settings[-1][0], settings[-1][-1]
-    moved = f"In {_name(settings[-1])} an overwrite of {_region(worst)} moves {times_text(_moved(worst))} the bytes that change"
+    worst, best = settings[0][0], settings[0][-1]
+    moved = f"In {_name(settings[0])} an overwrite of {_region(worst)} moves {times_text(_moved(worst))} the bytes that change"
     if _moved(best) < _MUCH_LESS * _moved(worst):
         return f"{moved}, one of {_region(best)} {times_text(_moved(best))}"
-    least = min((group[0] for group in settings), key=_moved)
+    least = min((group[-1] for group in settings), key=_moved)
     return (
         moved
         if least is worst
@@ -101,7 +101,7 @@ def _draw(settings: Sequence[Sequence[Record]], points: Points) -> Figure:
     patterns = sorted({row["pattern"] or "whole" for group in settings for row in group})[: len(MARKERS)]
     figure = Figure(figsize=(WIDTH, 0.3 * len(settings) + 1.3), layout="constrained")
     moved, times = figure.subplots(1, 2, sharey=True)
-    segments(moved, [(1, y, _moved(group[-1]), y) for y, group in enumerate(settings)], color=FAINT, linewidth=2.6)
+    segments(moved, [(1, y, _moved(group[0]), y) for y, group in enumerate(settings)], color=FAINT, linewidth=2.6)
     drawn: dict[str, list[float]] = {"moved": [1.0], "times": []}
     for index, pattern in enumerate(patterns):
         rows = [(row, y) for y, group in enumerate(settings) for row in group if (row["pattern"] or "whole") == pattern]
