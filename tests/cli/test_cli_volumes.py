@@ -56,6 +56,8 @@ def test_errors_name_what_to_type_next(run: Run) -> None:
         (("convert", "ct", "b.zarr", *_OME[:-1], "1,1"), 2, "different numbers of axes"),
         (("convert", "ct", "b.zarr", *_OME[:-1], "a"), 2, "is no spacing"),
         (("generate", "ct", "b.zarr", "--backend", "zarr3-zarrpython", "--shards", "8,8,8"), 2, "without --chunks"),
+        (("generate", "ct", "b.zarr", *_OME, "--level-method", "mea", "--threads", "1"), 2, "Did you mean mean"),
     ):
         told = run(*arguments)
         assert (told.exit_code, words in " ".join(told.stderr.split())) == (code, True), told.stderr
+        assert not Path("b.zarr").exists()

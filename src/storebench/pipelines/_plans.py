@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from storebench.backends import Backend, get_backend
 from storebench.datasets import Dataset, FileDataset
-from storebench.errors import StorageError, UnsupportedError
+from storebench.errors import StorageError, UnsupportedError, unknown_name
 from storebench.grid import Shape, grid_shape, iter_blocks
+from storebench.levels import METHODS
 from storebench.pipelines._blocks import Block, block_bytes, block_voxels, decode_factor, grown, piece_of, write_unit
 from storebench.pipelines._engines import Engine
 from storebench.pipelines._sources import Source
@@ -233,7 +234,11 @@ def require_writable(target: Target, engine: Engine) -> None:
     ------
     UnsupportedError
         With the backend's sentence, or with the one for the engine.
+    UsageError
+        If nobody knows how to make levels by that name.
     """
+    if target.request.level_method not in METHODS:
+        raise unknown_name("way to make levels", target.request.level_method, METHODS)
     backend = get_backend(target.backend)
     reason = backend.why_unsupported(target.location, target.request) or why_not_by(backend, engine)
     order = backend.write_order(target.request)
