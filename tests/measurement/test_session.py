@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,15 @@ from storebench.errors import (
     UnsupportedError,
     VerificationError,
 )
+from storebench.grid import Region
+from storebench.measurement import _counting_calls
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.session import Origin, Session
 from storebench.measurement.workload import ReadWorkload, process_id
 from storebench.records import Case, Row
 from storebench.results.journal import JournalRow, read_journal
 from storebench.storage import Storage
+from storebench.stores import Location
 
 SHAPE = (10, 10, 20)
 CASE = Case(
@@ -152,6 +156,33 @@ def test_the_first_call_of_a_slow_case_is_timed_and_checked_after_its_clock(
     taken = [session.sample() for _ in range(2)]
     assert len(checked) == 1
     assert _only_row(journal).row.samples == tuple(taken)
+
+
+@pytest.mark.parametrize(
+    ("backend", "pattern", "touched"), [("tiff-tifffile", "whole", 1), ("png-imageio", "whole", 0)]
+)
+def test_a_library_is_loaded_before_the_first_call_of_a_slow_read(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, backend: str, pattern: str, touched: int
+) -> None:
+    image = image_of(storage, "random", (20, 30), "uint16", 0)
+    known = {"backend": backend, "codec": "png-6" if touched == 0 else "none", "chunk_shape": None, "pattern": pattern}
+    case = dataclasses.replace(CASE, shape=image.shape, axes="yx", **known)
+    Session(case, image, storage).count()
+    monkeypatch.setattr(_counting_calls, "SLOW_S", -1.0)  # what is decoded whole takes long
+    asked: list[Region] = []
+    backend_class = type(get_backend(backend))
+    open_ = backend_class.open
+
+    @contextlib.contextmanager
+    def noted(self: object, location: Location) -> Iterator[object]:
+        with open_(self, location) as reader:
+            read = reader.read
+            reader.read = lambda region, level=0: (asked.append(region), read(region, level))[1]
+            yield reader
+
+    monkeypatch.setattr(backend_class, "open", noted)
+    Session(case, image, storage, slow=True).start()
+    assert [region.n_voxels for region in asked] == [1] * touched
 
 
 def test_a_slow_case_that_gives_other_voxels_gives_no_sample(storage: Storage, image: Image, journal: Path) -> None:

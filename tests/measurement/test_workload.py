@@ -214,7 +214,6 @@ def test_a_smaller_level_is_decoded_in_its_own_blocks(
 
 
 def test_blocks_of_a_level_of_the_formats_own_are_not_known(storage: Storage) -> None:
-    pytest.importorskip("glymur", reason='glymur is missing; install with: pip install "storebench[glymur]"')
     plane = image_of(storage, "random", (48, 64), "uint16", 0)
     case = replace(_case("jp2-glymur", codec="jp2-lossless", pattern="viewport@1"), shape=plane.shape, axes="yx")
     row = workload_for(case, plane, storage).row()

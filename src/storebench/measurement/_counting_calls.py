@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from storebench.access import Request
 from storebench.grid import Region
 from storebench.measurement import _counting_checks as checks
 from storebench.measurement._file_events import FileEvents
@@ -95,8 +96,14 @@ class CountedCall:
         return ThreadUse(None, self.cpu_s, self.wall_s, self.cpu_s)
 
 
-def touch_elsewhere(workload: Workload, level: int, but_not: Region) -> None:
-    """Let the library load what it loads once, by reading one voxel of a level that is not what will be counted."""
+def touch_elsewhere(workload: Workload, reads: Sequence[Request]) -> None:
+    """Let the library load what it loads once, by reading one voxel of a level that is not what will be asked for first.
+
+    Nothing is done where there is no read, and for a large image that can only be decoded whole: that would be a slow call too.
+    """
+    if not reads or not (workload.backend.partial_read or workload.store.write_s <= SLOW_S):
+        return
+    level, but_not = reads[0].level, reads[0].region
     with workload.backend.open(workload.store.location) as reader:
         shape = reader.levels[level]
         corner = Region((0,) * len(shape), (1,) * len(shape))

@@ -20,9 +20,7 @@ def count_reading(workload: Workload) -> Counts:
     The views of a trace take one call more; of a very slow one they are not counted.
     """
     reads: tuple[Request, ...] = getattr(workload, "requests", ())
-    # one voxel of a large image that can only be decoded whole would be a slow call too
-    if reads and (workload.backend.partial_read or workload.store.write_s <= calls.SLOW_S):
-        calls.touch_elsewhere(workload, reads[0].level, reads[0].region)
+    calls.touch_elsewhere(workload, reads)
     first = calls.first_call(workload, workload.store.location)
     predicted = predict_read(workload.backend.name, workload.store.location, reads)
     count = _count_fast if first.wall_s <= calls.SLOW_S else _count_slow
