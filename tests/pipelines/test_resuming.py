@@ -135,6 +135,20 @@ def test_an_interrupt_keeps_what_is_done_or_nothing_that_is_torn(dataset: Datase
     assert not progress_path(hdf5.path).exists()
 
 
+def test_a_source_that_changed_in_place_is_another(dataset: Dataset, target: Make) -> None:
+    source, place = target("source.zarr", "zarr3-zarrpython"), target("a.zarr", "zarr3-zarrpython")
+    write_volume(source_of(dataset), source, Threads(1))
+    with pytest.raises(KeyboardInterrupt):
+        write_volume(source_of(_opened(source.path)), place, Threads(1), shown=_interrupt)
+    chunk = source.path / "c" / "2" / "3" / "4"
+    folder_times = [folder.stat().st_mtime_ns for folder in (source.path, *chunk.parents[:3])]
+    with chunk.open("r+b") as file:
+        file.write(b"other")
+    assert [folder.stat().st_mtime_ns for folder in (source.path, *chunk.parents[:3])] == folder_times
+    with pytest.raises(UsageError, match=r"begun with other settings \(source\.modified_ns\)"):
+        write_volume(source_of(_opened(source.path)), place, Threads(1), resume=True)
+
+
 def test_a_killed_worker_loses_nothing(dataset: Dataset, target: Make) -> None:
     """Two worker processes; one is killed after the first block, and the scheduler gives its blocks to others."""
     whole, place = (target(name, "zarr3-zarrpython", shards=(32, 32, 32)) for name in ("whole.zarr", "killed.zarr"))

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from storebench.pipelines._engines import Engine
 from storebench.pipelines._sources import Source
 from storebench.pipelines._volumes import SmallerLevel, Target, Voxels
 from storebench.storage import file_system_of
+from storebench.stores import Location
 from storebench.units import bytes_text
 
 _TORN: Final[Mapping[str, str]] = MappingProxyType(
@@ -137,8 +139,17 @@ def source_facts(source: Dataset) -> dict[str, Any]:
         "seed": source.seed,
     }
     if isinstance(source, FileDataset):
-        facts |= {"path": str(source.path), "inner": source.inner, "modified_ns": source.path.stat().st_mtime_ns}
+        facts |= {"path": str(source.path), "inner": source.inner} | _files_facts(source.path)
     return facts
+
+
+def _files_facts(path: Path) -> dict[str, int]:
+    """Return number, bytes and newest time of a file, or of all files of a folder, whose own time is not that of its files."""
+    n_files, n_bytes, newest = 0, 0, 0
+    for file in Location(path).files():
+        status = file.stat()
+        n_files, n_bytes, newest = n_files + 1, n_bytes + status.st_size, max(newest, status.st_mtime_ns)
+    return {"files": n_files, "bytes": n_bytes, "modified_ns": newest}
 
 
 def block_shapes(target: Target, decode_shape: Shape | None) -> tuple[Shape, ...]:
