@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 Run = Callable[..., Result]
@@ -41,6 +43,31 @@ def test_what_differs_ends_with_4_and_says_where(run: Run) -> None:
     assert "voxels differ by up to" in told.stdout
     assert "Error: level 0: " in told.stderr
     assert "the first at (0, 0, 0)" in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("backend", "words", "is_kept"),
+    [
+        ("zarr3-zarrpython", "What is done is kept: go on with the same command and --resume", True),
+        ("hdf5-h5py", "Nothing is kept, as HDF5 keeps its tables of chunks in memory", False),
+        ("tiff-tifffile", "Nothing is kept, as tiff-tifffile writes its file from the beginning to the end", False),
+    ],
+)
+def test_after_an_interrupt_it_is_said_what_is_left(
+    run: Run, monkeypatch: pytest.MonkeyPatch, backend: str, words: str, is_kept: bool
+) -> None:
+    @contextmanager
+    def interrupted(_: object) -> Iterator[Callable[[object], None]]:
+        def show(_: object) -> None:
+            raise KeyboardInterrupt
+
+        yield show
+
+    monkeypatch.setattr("storebench.cli.volumes.progress_shown", interrupted)
+    told = run("generate", "ct", "a", "--shape", "20,20,20", "--backend", backend, "--threads", "1")
+    assert told.exit_code == 130
+    assert f"Interrupted. {words}" in " ".join(told.stderr.split())
+    assert Path("a").exists() == is_kept
 
 
 def test_errors_name_what_to_type_next(run: Run) -> None:

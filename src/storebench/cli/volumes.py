@@ -218,7 +218,7 @@ def _write(
     from storebench.codecs import parse_codec
     from storebench.grid import Layout
     from storebench.levels import level_factors
-    from storebench.pipelines import Target, engine_for, source_of, write_volume
+    from storebench.pipelines import Target, engine_for, source_of, why_not_resumed, write_volume
 
     if shards is not None and chunks is None:
         raise UsageError("--shards is given without --chunks; give both, or neither")
@@ -235,10 +235,15 @@ def _write(
     place = Target(backend=get_backend(backend).name, path=target.absolute(), request=request)
     if get_backend(backend).parallel_writes == "none" and not any(engine.values()):
         engine["threads"] = 1  # nobody can share the work, so nobody was asked for
+    lost = why_not_resumed(get_backend(backend))
     with engine_for(**engine) as workers, progress_shown(output) as show:
 
         def shown(progress: Progress) -> None:
-            output.after_interrupt = "What is done is kept: go on with the same command and --resume"
+            output.after_interrupt = (
+                "What is done is kept: go on with the same command and --resume"
+                if lost is None
+                else f"Nothing is kept, as {lost}"
+            )
             show(progress)
 
         written = write_volume(

@@ -9,7 +9,7 @@ from storebench.pipelines._arrays import block_work, region_array, store_block
 from storebench.pipelines._blocks import grown, write_unit
 from storebench.pipelines._differences import Difference, difference_of
 from storebench.pipelines._engines import Cluster, Engine, Threads, engine_for
-from storebench.pipelines._plans import why_not_by
+from storebench.pipelines._plans import why_not_by, why_not_resumed
 from storebench.pipelines._progress_file import progress_path
 from storebench.pipelines._running import Progress
 from storebench.pipelines._sources import Source, source_of
@@ -38,6 +38,7 @@ __all__ = [
     "store_block",
     "verify_volume",
     "why_not_by",
+    "why_not_resumed",
     "write_unit",
     "write_volume",
 ]
