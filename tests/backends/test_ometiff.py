@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from storebench.access import Request
-from storebench.backends import WriteRequest, write_array
+from storebench.backends import WriteRequest, check_stored, write_array
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.codecs import parse_codec
-from storebench.errors import UnsupportedError, UsageError
+from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Layout, Region, Shape
 from storebench.levels import build_levels
 from storebench.measurement.prediction import allowed, predict_read
@@ -102,6 +104,22 @@ def test_levels_that_were_never_written_are_not_there(tmp_path: Path) -> None:
     with BACKEND.open(location) as reader:
         assert reader.levels == ((70, 96), (35, 48))
         assert reader.stored_as().level_shapes == reader.levels
+        assert reader.stored_as().note == "2 of 3 levels are there"
+        with pytest.raises(VerificationError, match="levels: asked"):
+            check_stored(reader.stored_as(), request_for("yx"))
+
+
+def test_levels_of_what_only_tifffile_decodes_are_not_offered(tmp_path: Path) -> None:
+    values = np.arange(64 * 64, dtype="uint16").reshape(64, 64)
+    settings: dict[str, Any] = {"metadata": None, "photometric": "minisblack"}
+    with tifffile.TiffWriter(tmp_path / "odd.tiff") as writer:  # shaped as no page of it is
+        writer.write(values, description=json.dumps({"shape": [1, 4096], "axes": "YX"}), subifds=1, **settings)
+        writer.write(values[::2, ::2], subfiletype=1, **settings)
+    with BACKEND.open(Location(tmp_path / "odd.tiff")) as reader:
+        assert reader.levels == ((1, 4096),)
+        np.testing.assert_array_equal(reader.read(Region((0, 60), (1, 70)))[0], np.arange(60, 70))
+        with pytest.raises(UsageError, match="has no level 1"):
+            reader.read(Region((0, 0), (1, 1)), 1)
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,14 @@ class TiffReader:
 
     A file that tells its shape in the first page (as tifffile writes it, in JSON or in OME-XML) is read page by page, and no
     page is parsed before it is needed. Its smaller levels are in the SubIFDs of each page. Of other files tifffile parses
-    all pages to find out what they hold. Colour, JPEG-in-TIFF and the like are decoded whole by tifffile, then cut.
+    all pages to find out what they hold. Colour, JPEG-in-TIFF and the like are decoded whole by tifffile, then cut; of those
+    no smaller levels are offered.
 
     A whole image is read by our own loop over strips and tiles, except where it is one run of bytes: reading that at once
     is 5 to 30 times faster (1.6 against 10 and 49 ms for 16.8 MB).
 
     A file whose writing was interrupted tells the shape that was planned. The planes that are there are read; one that is
-    not is a `DataError`, and `stored_as` notes how many there are.
+    not is a `DataError`, and `stored_as` notes how many there are; of levels it does the same.
     """
 
     def __init__(self, location: Location, tiff: tifffile.TiffFile) -> None:
@@ -75,7 +76,7 @@ class TiffReader:
         if found is not None:
             shape, self._axes = found
             tiff.pages.useframes = True  # parse offsets and counts only: all pages have the first one's tags
-            self._levels = [_Level(shape, key, cache(self._page)), *self._smaller(key, shape)]
+            self._levels = [_Level(shape, key, cache(self._page))]
         else:
             self._series = tiff.series[0]
             key, shape = self._series.keyframe, tuple(self._series.shape)
@@ -88,6 +89,8 @@ class TiffReader:
         self._by_segments = is_plain(key) and shape[-self._n_page_axes :] == page_shape(key)
         if self._by_segments and self._series is not None:
             self._by_segments = len(self._series.pages) == self._n_pages
+        elif self._by_segments:
+            self._levels += self._smaller(key, shape)
 
     @property
     def levels(self) -> tuple[Shape, ...]:
@@ -237,6 +240,9 @@ class TiffReader:
                 n_written = self._n_written() if self._series is None else self._n_pages
                 n_bytes = sum(sum(level.page(i).databytecounts) for level in self._levels for i in range(n_written))
                 words += [] if n_written == self._n_pages else [f"{n_written} of {self._n_pages} planes are there"]
+                promised = 1 + len(self._key.subifds or ())
+                lost = (self._key.subifds or ()).count(0)  # until a level is written its place is given as 0
+                words += [f"{promised - lost} of {promised} levels are there"] if lost else []
         shape = self.levels[0]
         lead = (1,) * (len(shape) - self._n_page_axes)
         chunk, *smaller = (lead + chunk_shape(level.key) for level in self._levels)
