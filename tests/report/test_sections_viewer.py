@@ -128,15 +128,38 @@ def test_what_levels_cost(tmp_path: Path) -> None:
     assert data["write_s_without"].tolist() == pytest.approx([1.5, 1.5])
     assert data["added_fraction"].tolist() == pytest.approx([0.33, 0.2])
     assert section.finding == (
-        "The smaller levels of ct 7614x7614 uint16 (4 levels by mean) take 700 ms to build and add 33.0 % of the bytes "
-        "(omezarr-0.5-zarrpython)"
+        "The smaller levels of ct 7614x7614 uint16 take 700 ms to 900 ms to build and add 20.0 % to 33.0 % of the bytes "
+        "(2 settings; 700 ms: omezarr-0.5-zarrpython, 4 levels by mean)"
     )
 
 
 def test_levels_that_were_only_written_have_a_cost_too(tmp_path: Path) -> None:
     (section,) = sections(level_costs.make, table(_costs()[1:3]), tmp_path)
-    assert "make a write 2.00 s long instead of 1.50 s and add 33.0 % of the bytes" in section.finding
+    assert section.finding == (
+        "The smaller levels of ct 7614x7614 uint16 make a write 2.00 s long instead of 1.50 s and add 33.0 % of the bytes "
+        "(omezarr-0.5-zarrpython, 4 levels by mean)"
+    )
     assert sections(level_costs.make, table(_costs()[2:3]), tmp_path) == []
+
+
+def _written(with_s: float, without_s: float, n_samples: int = 8, **columns: Any) -> list[dict[str, Any]]:
+    setting = {**_PLANE, **_OMEZARR, "operation": "write", "n_samples": n_samples} | columns
+    return [row(with_s, n_levels=4, **setting), row(without_s, n_levels=1, **setting)]
+
+
+def test_levels_cost_a_write_nothing_that_is_not_shown(tmp_path: Path) -> None:
+    for rows in (_written(1.01, 1.0, n_samples=1), _written(1.01, 1.0), _written(1.0, 2.0)):
+        (section,) = sections(level_costs.make, table(rows), tmp_path)
+        assert "ct 7614x7614 uint16 are not shown to make a write longer (omezarr" in section.finding
+
+
+def test_of_several_settings_it_is_said_in_how_many_a_write_is_longer(tmp_path: Path) -> None:
+    rows = [*_written(2.0, 1.0), *_written(1.3, 1.0, **_ZARR), *_written(1.0, 1.0, codec="none")]
+    (section,) = sections(level_costs.make, table(rows), tmp_path)
+    assert section.finding == (
+        "The smaller levels of ct 7614x7614 uint16 make a write 2.00 s long instead of 1.00 s "
+        "(omezarr-0.5-zarrpython, 4 levels; longer in 2 of 3 settings)"
+    )
 
 
 def test_the_views_of_the_tests_are_those_of_the_trace() -> None:

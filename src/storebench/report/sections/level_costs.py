@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from storebench.report.sections._rows import (
     MOST_TABLE_ROWS,
     alike_but,
     image_text,
+    is_shown_slower,
     rows_at_home,
     setting_text,
     shortened,
@@ -25,7 +26,7 @@ from storebench.report.sections._rows import (
 from storebench.report.style import MUTED, SERIES, log_axis
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.report.views import Record
-from storebench.units import MISSING, bytes_text, percent_text, seconds_axis_text, seconds_text
+from storebench.units import MISSING, bytes_text, count_text, percent_text, seconds_axis_text, seconds_text
 
 _LEVELS: Final = ("n_levels", "level_axes", "level_method")
 _TASK: Final = ("operation", "pattern", "cache", "durability")
@@ -115,19 +116,46 @@ def _first(rows: Sequence[Record], operation: str) -> Record | None:
 
 
 def _finding(costs: Sequence[_Cost]) -> str:
-    """Say what levels cost on the largest image whose levels were built."""
-    cost = next((cost for cost in costs if cost.build is not None), costs[0])
-    image = image_text(cost.stored)
-    text = f"The smaller levels of {image} ({cost.label})"
-    if cost.build is not None:
-        text += f" take {seconds_text(cost.build['median_s'])} to build"
-    elif cost.write is not None and cost.plain_write is not None:
-        more_s = cost.write["median_s"] - cost.plain_write["median_s"]
-        text += f" make a write {seconds_text(cost.write['median_s'])} long" + (
-            f" instead of {seconds_text(cost.plain_write['median_s'])}" if more_s > 0 else ""
-        )
-    added = f" and add {percent_text(cost.added)} of the bytes" if cost.added is not None else ""
-    return f"{text}{added} ({cost.stored['backend']})"
+    """Say what levels cost on the largest image whose levels were built; where none were, on the largest written."""
+    largest = next((cost for cost in costs if cost.build is not None), costs[0])
+    image = image_text(largest.stored)
+    costs = [cost for cost in costs if image_text(cost.stored) == image]
+    costs = [cost for cost in costs if cost.build is not None] or costs
+    text, which = _built_text(costs) or _written_text(costs)
+    shares = [cost.added for cost in costs if cost.added is not None]
+    added = f" and add {_range_text(shares, percent_text)} of the bytes" if shares else ""
+    return f"The smaller levels of {image} {text}{added} ({which})"
+
+
+def _name(cost: _Cost) -> str:
+    return f"{cost.stored['backend']}, {cost.label}"
+
+
+def _range_text(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """Write the least and the largest; one alone where both read alike."""
+    return " to ".join(dict.fromkeys((text(min(values)), text(max(values)))))
+
+
+def _built_text(costs: Sequence[_Cost]) -> tuple[str, str] | None:
+    """Say how long building takes, and in which settings; None where nothing was built."""
+    built = sorted((cost.build["median_s"], _name(cost)) for cost in costs if cost.build is not None)
+    if not built:
+        return None
+    seconds, name = built[0]
+    which = name if len(built) == 1 else f"{count_text(len(built))} settings; {seconds_text(seconds)}: {name}"
+    return f"take {_range_text([s for s, _ in built], seconds_text)} to build", which
+
+
+def _written_text(costs: Sequence[_Cost]) -> tuple[str, str]:
+    """Say how much longer a write is shown to take with levels, at most, and in how many settings it is."""
+    pairs = [(c.write, c.plain_write, _name(c)) for c in costs if c.write is not None and c.plain_write is not None]
+    longer = [pair for pair in pairs if is_shown_slower(pair[0], pair[1])]
+    settings = f"{count_text(len(pairs))} settings"
+    if not longer:
+        return "are not shown to make a write longer", settings if len(pairs) > 1 else pairs[0][2]
+    write, plain, name = max(longer, key=lambda pair: pair[0]["median_s"] / pair[1]["median_s"])
+    text = f"make a write {seconds_text(write['median_s'])} long instead of {seconds_text(plain['median_s'])}"
+    return text, name if len(pairs) == 1 else f"{name}; longer in {len(longer)} of {settings}"
 
 
 def _draw(costs: Sequence[_Cost], points: Points) -> Figure:
@@ -146,7 +174,7 @@ def _draw(costs: Sequence[_Cost], points: Points) -> Figure:
     right.set_xlabel("Bytes added, of those of level 0")
     left.set_yticks(
         list(places),
-        [f"{image_text(cost.stored)}\n{cost.stored['backend']}, {cost.label}" for cost in costs],
+        [f"{image_text(cost.stored)}\n{_name(cost)}" for cost in costs],
         fontsize=7,
     )
     left.set_ylim(-0.6, len(costs) - 0.4)
