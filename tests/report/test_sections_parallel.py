@@ -39,6 +39,15 @@ def test_speed_up_with_its_interval_and_the_finding_of_each_kind(tmp_path: Path)
     assert len(points_of(section)) == 5
 
 
+def test_each_interval_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        parallel, "median_ratio_interval", lambda *a, **k: calls.append(a) or median_ratio_interval(*a, **k)
+    )
+    sections(parallel.make, table(_by("threads", (1, 0.02), (2, 0.02), (4, 0.02))), tmp_path)
+    assert len(calls) == 3
+
+
 def test_the_finding_flips_with_the_data(tmp_path: Path) -> None:
     rows = _by("threads", (1, 0.02), (2, 0.011)) + _by("workers", (1, 0.02), (2, 0.02))
     (section,) = sections(parallel.make, table(rows), tmp_path)

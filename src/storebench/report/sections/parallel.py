@@ -38,10 +38,14 @@ _OPERATIONS: Final = {"read": "Read", "write": "Write"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """One setting and operation by one kind of workers: its rows by their number, the fewest first."""
+    """One setting and operation by one kind of workers: its rows by their number, the fewest first.
+
+    `speedups` are median of the fewest ÷ median of so many, with their intervals.
+    """
 
     kind: str
     rows: dict[int, Record]
+    speedups: dict[int, Interval]
 
     @property
     def first(self) -> Record:
@@ -54,12 +58,6 @@ class _Line:
     def times(self, number: int) -> float:
         """Median of the fewest ÷ median of so many."""
         return float(self.first["median_s"] / self.rows[number]["median_s"])
-
-    def interval(self, number: int) -> Interval:
-        one, many = self.first, self.rows[number]
-        return median_ratio_interval(
-            many["samples_s"], many["samples_process"], one["samples_s"], one["samples_process"], confidence=CONFIDENCE
-        )
 
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
@@ -81,8 +79,8 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
             "throughput_mib_s": row["throughput_mib_s"],
             "median_s": row["median_s"],
             "speedup": line.times(number),
-            "ci95_low": line.interval(number).low,
-            "ci95_high": line.interval(number).high,
+            "ci95_low": line.speedups[number].low,
+            "ci95_high": line.speedups[number].high,
         }
         for line in lines
         for number, row in line.rows.items()
@@ -112,8 +110,15 @@ def _lines(rows: Sequence[Record]) -> list[_Line]:
         for kind in _KINDS:
             numbers = {_number(who): row for who, row in by_who.items() if who.startswith(kind)}
             if 1 in numbers and len(numbers) > 1:
-                lines.append(_Line(kind=kind, rows=dict(sorted(numbers.items()))))
+                speedups = {number: _speedup(numbers[1], row) for number, row in numbers.items()}
+                lines.append(_Line(kind=kind, rows=dict(sorted(numbers.items())), speedups=speedups))
     return sorted(lines, key=lambda line: (line.label, line.first["operation"], line.kind))
+
+
+def _speedup(one: Record, many: Record) -> Interval:
+    return median_ratio_interval(
+        many["samples_s"], many["samples_process"], one["samples_s"], one["samples_process"], confidence=CONFIDENCE
+    )
 
 
 def _number(concurrency: str) -> int:
@@ -202,7 +207,7 @@ def _table(lines: Sequence[_Line]) -> Table:
     cells = []
     for line in lines:
         for number, row in line.rows.items():
-            interval = line.interval(number)
+            interval = line.speedups[number]
             detail = "" if interval.low is None else f"{times_text(interval.low)} to {times_text(interval.high)}"
             speedup = Cell(text=times_text(line.times(number)), detail=detail if number > 1 else "")
             cells.append(
