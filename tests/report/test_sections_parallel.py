@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -40,12 +41,10 @@ def test_speed_up_with_its_interval_and_the_finding_of_each_kind(tmp_path: Path)
 
 
 def test_each_interval_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    monkeypatch.setattr(
-        parallel, "median_ratio_interval", lambda *a, **k: calls.append(a) or median_ratio_interval(*a, **k)
-    )
+    counted = Mock(wraps=median_ratio_interval)
+    monkeypatch.setattr(parallel, "median_ratio_interval", counted)
     sections(parallel.make, table(_by("threads", (1, 0.02), (2, 0.02), (4, 0.02))), tmp_path)
-    assert len(calls) == 3
+    assert counted.call_count == 3
 
 
 def test_the_finding_flips_with_the_data(tmp_path: Path) -> None:
