@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_what_is_read_and_set_is_counted(storage: Storage, image: Image) -> None
     assert counts.set_bytes == counts.sets * 4 * 16 * 16 * 2
     assert counts.fetched_bytes is not None
     assert counts.fetched_bytes > 3 * 3 * 3 * 4 * 16 * 16 * 2
+
+
+def test_a_format_that_is_written_whole_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    own = Storage.open(tmp_path / "root")
+    image = image_of(own, "labels_dense", SHAPE, "uint16", 0)
+    with pytest.raises(UnsupportedError, match="ometiff-tifffile writes an image in one piece"):
+        _workload(own, image, backend="ometiff-tifffile", codec="none", chunk_shape=None, level_axes="yx")
+    assert not (own.root / "stores").exists() or not any((own.root / "stores").iterdir())
 
 
 class _ForgetsLevels:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from storebench.backends import get_backend
 from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Region
 from storebench.levels import build_levels
 from storebench.measurement.images import Image
+from storebench.measurement.stored import write_request
 from storebench.measurement.writes import TargetWorkload
 from storebench.records import Case
 from storebench.storage import Storage
@@ -23,11 +25,17 @@ class BuildLevelsWorkload(TargetWorkload):
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
         if case.n_levels < 2:
             raise UsageError("build_levels makes the levels above 0, and 1 level was asked for; use --levels 2 or more")
-        super().__init__(case, image, storage)
-        if not self.store.request.codec.lossless:
+        request = write_request(case, image)
+        if not request.codec.lossless:
             raise UnsupportedError(
                 f"build_levels is checked to the bit, which {case.codec} is not; use a codec that loses nothing"
             )
+        if get_backend(case.backend).write_order(request) == "whole":
+            raise UnsupportedError(
+                f"{case.backend} writes an image in one piece, and nothing can be added to it; write it with its levels "
+                "(operation write), or use a format that takes levels later: omezarr-0.5-zarrpython"
+            )
+        super().__init__(case, image, storage)
 
     @contextmanager
     def fresh(self) -> Iterator[Location]:
