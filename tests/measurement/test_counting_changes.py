@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from storebench.measurement.workload import Workload
 from storebench.records import Case, Operation
 from storebench.results.tidy import tidy_row
 from storebench.storage import Storage
+from storebench.stores import Location
 
 SHAPE = (12, 20, 30)
 _ITEM_BYTES = 2
@@ -224,6 +226,25 @@ def test_a_library_that_moves_more_than_it_must_is_caught(
     )
     with pytest.raises(VerificationError, match=r"zarr3-zarrpython asked its store for \d+ bytes, where geometry says"):
         count(workload)
+
+
+def test_what_differs_from_call_to_call_is_no_count(
+    storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = _case("zarr3-zarrpython", "append", chunk_shape=(4, 20, 30), pattern="stream4")
+    workload = workload_for(case, image, storage)
+    steady = count(workload)
+    perform, more = workload.perform, itertools.count()
+
+    def varying(location: Location) -> None:
+        perform(location)
+        if location.log is not None:
+            location.log.add("set", "x", next(more))
+
+    monkeypatch.setattr(workload, "perform", varying)
+    found = count(workload)
+    assert steady.set_bytes > 0
+    assert (found.sets, found.set_bytes, found.fetched_bytes) == (steady.sets + 1, None, steady.fetched_bytes)
 
 
 def test_a_list_reads_every_folder_once(storage: Storage, image: Image) -> None:

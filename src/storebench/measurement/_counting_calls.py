@@ -12,7 +12,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from storebench.access import Request
@@ -149,6 +149,12 @@ def counts_of_log(log: RequestLog, predicted: Prediction | None) -> Counts:
         predicted_requests=None if predicted is None else predicted.requests,
         predicted_bytes=None if predicted is None else predicted.n_bytes,
     )
+
+
+def same(counts: Counts, again: Counts) -> Counts:
+    """Return what two calls agree in; None for the rest."""
+    differing = [field.name for field in fields(counts) if getattr(counts, field.name) != getattr(again, field.name)]
+    return replace(counts, **dict.fromkeys(differing))
 
 
 def agreed(workload: Workload, place: Callable[[], AbstractContextManager[Location]], *, first: Counted) -> Counted:

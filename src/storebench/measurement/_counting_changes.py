@@ -34,6 +34,7 @@ def count_change(workload: TargetWorkload) -> Counts:
         return replace(counts, threads_ran=use.threads_ran, peak_memory_bytes=first.peak_memory_bytes)
     with workload.fresh() as location:
         log, system = calls.logged(workload, location)
+        counts = calls.same(counts, _counts(workload, log, location))
     checks.check_repetition(workload.backend.name, (first.log, first.system), (log, system), compare_chars=False)
     system = calls.agreed(workload, workload.fresh, first=system)
     events = calls.file_events(workload, workload.fresh)
