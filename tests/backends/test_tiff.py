@@ -370,3 +370,17 @@ def test_what_an_interrupted_file_lacks_is_not_made_up(tmp_path):
         writer.write(Region((3, 0, 0), (4, 40, 50)), STREAMED[3:4] + 1)
         with pytest.raises(DataError, match="4 of 9 planes"):
             writer.write(Region((4, 0, 0), (5, 40, 50)), STREAMED[4:5])
+        with pytest.raises(DataError, match="4 of 9 planes"):  # and what is there of the region stays as it is
+            writer.write(Region((2, 0, 0), (5, 40, 50)), STREAMED[2:5] + 2)
+    with BACKEND.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region((2, 0, 0), (3, 40, 50))), STREAMED[2:3])
+
+
+def test_a_region_whose_strips_are_cut_off_is_not_changed_in_part(tmp_path):
+    values = index_image((4, 40, 50))
+    location = store(tmp_path, values, "none", (1, 10, 50))
+    location.path.write_bytes(location.path.read_bytes()[:-1500])  # the last strips are at the end
+    before = location.path.read_bytes()
+    with BACKEND.reopen(location) as writer, pytest.raises(DataError):
+        writer.write(Region.whole(values.shape), values + 1)
+    assert location.path.read_bytes() == before

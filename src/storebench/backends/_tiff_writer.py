@@ -13,7 +13,7 @@ from storebench.backends._backend import WriteOrder, WriteRequest
 from storebench.backends._single_file import check_values, reading, storing
 from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
 from storebench.backends._tiff_tags import COMPRESSION_TAGS, chunk_shape
-from storebench.errors import UnsupportedError, UsageError
+from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
 
@@ -157,14 +157,24 @@ class TiffInPlace:
         return self._reader.dtype.newbyteorder("=")
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
-        """Store the voxels of any region that is in the file."""
+        """Store the voxels of any region that is in the file; of one that is not all there nothing is changed."""
         check_values(self, region, values, level)
         with reading(self._location, "a TIFF", *READ_ERRORS):
-            for page, index, inside, part in self._reader.segments(region, np.ascontiguousarray(values)):
-                start, n_bytes = page.dataoffsets[index], page.databytecounts[index]
-                depth, _, columns = (1, *chunk_shape(page.keyframe))[-3:]
-                stored = self._bytes[start : start + n_bytes].view(self._reader.dtype).reshape(depth, -1, columns)
-                stored[inside] = part
+            segments = self._reader.segments(region, np.ascontiguousarray(values))
+            places = [(self._place(page, index)[inside], part) for page, index, inside, part in segments]
+        if any(place.shape != part.shape for place, part in places):
+            raise DataError(
+                f"{self._location.path} lacks a strip or tile of {region}: nothing was stored for it, or the file is cut off; "
+                "fetch or write it again"
+            )
+        for place, part in places:
+            place[...] = part
+
+    def _place(self, page: Any, index: int) -> NDArray:
+        """Return a strip or tile in the file, as (depth, rows, columns)."""
+        start, n_bytes = page.dataoffsets[index], page.databytecounts[index]
+        depth, _, columns = (1, *chunk_shape(page.keyframe))[-3:]
+        return self._bytes[start : start + n_bytes].view(self._reader.dtype).reshape(depth, -1, columns)
 
     def flush(self) -> None:
         """Do nothing: what is in a shared map is the file's already, also when this process is killed."""
