@@ -14,7 +14,7 @@ import pytest
 
 from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Region
-from storebench.measurement import writes
+from storebench.measurement import streams, writes
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
 from storebench.measurement.streams import flipped
@@ -208,6 +208,15 @@ def test_flipped_values_all_differ(dtype: str) -> None:
     assert changed.dtype == values.dtype
     assert not (changed == values).any()
     np.testing.assert_array_equal(flipped(changed), values)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "complex128"])
+def test_of_voxels_that_are_no_numbers_each_bit_counts(dtype: str) -> None:
+    values = np.array([np.nan, np.inf, -np.inf, 0.0]).astype(dtype)
+    changed = flipped(values)
+    assert streams._equal(changed, changed.copy())
+    assert not any(streams._equal(changed[i : i + 1], values[i : i + 1]) for i in range(len(values)))
+    assert streams._equal(flipped(changed), values)
 
 
 def test_objects_are_found_and_removed_from_a_copy(storage: Storage, image: Image) -> None:

@@ -119,10 +119,16 @@ class OverwriteWorkload(PartsWorkload):
 
 
 def flipped(values: NDArray) -> NDArray:
-    """Return values that differ from the given ones in the lowest bit of each voxel."""
+    """Return values that differ from the given ones in the lowest bit of each voxel, of complex ones in that of both parts."""
     changed = np.array(values, order="C")
-    changed.view(f"u{changed.itemsize}")[...] ^= 1
+    _bits(changed)[...] ^= 1
     return changed
+
+
+def _bits(values: NDArray) -> NDArray:
+    """Return values as unsigned integers: an infinity with a bit flipped is a NaN, and a NaN another one, which equals none."""
+    parts = 2 if values.dtype.kind == "c" else 1
+    return values.view(f"u{values.itemsize // parts}")
 
 
 def _requests(case: Case, image: Image) -> tuple[Request, ...]:
@@ -134,4 +140,5 @@ def _requests(case: Case, image: Image) -> tuple[Request, ...]:
 
 
 def _equal(found: NDArray, expected: NDArray) -> bool:
-    return found.dtype == expected.dtype and np.array_equal(found, expected, equal_nan=expected.dtype.kind == "f")
+    """Tell whether two arrays hold the same bits."""
+    return found.dtype == expected.dtype and np.array_equal(_bits(found), _bits(expected))
