@@ -6,11 +6,14 @@ whatever the size of the volume.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -23,7 +26,7 @@ from storebench.units import MIB
 
 if TYPE_CHECKING:
     import dask.array as da
-    from distributed import Client
+    from distributed import Client, Future
 
 _BLOCKS_AT_ONCE: Final = 16
 """Blocks per thread that are handed over together: threads wait for each other at their end only."""
@@ -58,7 +61,10 @@ class Engine(Protocol):
         """Whether all workers share this machine's memory."""
 
     def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
-        """Do all works (see `block_work`), and tell of each when it is done, in any order."""
+        """Do all works (see `block_work`), and tell of each when it is done, in any order.
+
+        Also where this raises, nobody works any more afterwards: else files would come back that were cleaned away.
+        """
 
     def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
         """Compute arrays and leave the voxels with who computed them, until the result is let go of."""
@@ -94,10 +100,13 @@ class Threads:
                 finished(done)
 
         left = iter(works)
-        while some := list(itertools.islice(left, _BLOCKS_AT_ONCE * self.n_workers)):
-            with Callback(posttask=look):
-                dask.compute(*some, scheduler="threads", num_workers=self.n_workers)
-            told.clear()
+        with ThreadPoolExecutor(
+            self.n_workers
+        ) as pool:  # its end waits for its threads; dask itself leaves them running
+            while some := list(itertools.islice(left, _BLOCKS_AT_ONCE * self.n_workers)):
+                with Callback(posttask=look):
+                    dask.compute(*some, scheduler="threads", pool=pool)
+                told.clear()
 
     def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
         """Compute arrays into this process's memory."""
@@ -137,12 +146,19 @@ class Cluster:
 
     def run(self, works: Iterable[da.Array], finished: Callable[[Done], None]) -> None:
         """Keep each worker busy, and hand out the next block as one is done."""
+        left = iter(works)
+        given = set(self._client.compute(list(itertools.islice(left, _BLOCKS_PER_WORKER * self.n_workers))))
+        try:
+            self._hand_out(left, given, finished)
+        except BaseException:
+            self._stop(given)
+            raise
+
+    def _hand_out(self, left: Iterator[da.Array], given: set[Future], finished: Callable[[Done], None]) -> None:
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        left = iter(works)
-        ahead = _BLOCKS_PER_WORKER * self.n_workers
-        completed = as_completed(self._client.compute(list(itertools.islice(left, ahead))), with_results=False)
+        completed = as_completed(given, with_results=False)
         for future in completed:
             try:
                 result = future.result()
@@ -152,9 +168,19 @@ class Cluster:
                     "memory that ran out: use fewer workers, a larger --memory-limit or smaller shards, then go on with --resume"
                 ) from error
             finished(result.flat[0])
+            given.discard(future)
             future.release()
             for work in itertools.islice(left, 1):
-                completed.add(self._client.compute(work))
+                given.add(another := self._client.compute(work))
+                completed.add(another)
+
+    def _stop(self, given: set[Future]) -> None:
+        """Cancel blocks, and wait for those that workers are at."""
+        with suppress(OSError):  # the cluster is gone, and its workers with it
+            self._client.cancel(list(given))
+            # dask names what it has fused by its future, and other tasks as `_arrays` does.
+            marks = (f"-storebench-{os.getpid()}-", *(str(future.key) for future in given))
+            self._client.run(_none_left, marks, on_error="return")
 
     def hold(self, arrays: Sequence[da.Array]) -> tuple[da.Array, ...]:
         """Compute arrays into the workers' memory."""
@@ -170,6 +196,16 @@ class Cluster:
         """Hold a backend's library to so many threads in every worker; return why that cannot be done, or None."""
         answers = self._client.run(_limit_threads, backend, threads)
         return next((why for why in answers.values() if why is not None), None)
+
+
+async def _none_left(marks: Sequence[str], dask_worker: Any) -> None:
+    """Wait until a worker is at none of the tasks that have one of these in their names."""
+    over = ("memory", "error", "released", "forgotten")
+    while any(
+        task.state not in over and any(mark in str(key) for mark in marks)
+        for key, task in dask_worker.state.tasks.items()
+    ):
+        await asyncio.sleep(0.02)
 
 
 def _limit_threads(backend: str, threads: int) -> str | None:

@@ -1,0 +1,42 @@
+"""Engines: what a failure leaves running."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storebench.datasets import open_dataset
+from storebench.grid import Region
+from storebench.pipelines import block_work, engine_for, region_array
+
+
+@pytest.mark.parametrize("workers", [{"threads": 2}, {"workers": 2}], ids=str)
+def test_nobody_works_any_more_when_one_has_failed(tmp_path: Path, workers: dict[str, Any]) -> None:
+    """One block fails while another is being written: that is over when the failure is told."""
+
+    def work(index: int, values: np.ndarray) -> int:
+        if index == 0:
+            while not (tmp_path / "begun-1").exists():
+                time.sleep(0.01)
+            raise OSError("disk gone")
+        (tmp_path / f"begun-{index}").touch()
+        time.sleep(0.5)
+        (tmp_path / f"ended-{index}").touch()
+        return index
+
+    def works() -> Any:
+        for index in range(4):
+            voxels = region_array(open_dataset("constant", shape=(2, 2), dtype="uint8"), Region((0, 0), (2, 2)))
+            yield block_work(index, lambda values, index=index: work(index, values), voxels)
+
+    with engine_for(**workers) as engine:
+        with pytest.raises(OSError, match="disk gone"):
+            engine.run(works(), lambda done: None)
+        names = [sorted(p.name[-1] for p in tmp_path.glob(f"{what}-*")) for what in ("begun", "ended")]
+        time.sleep(0.1)
+        assert names[0] == names[1] == sorted(p.name[-1] for p in tmp_path.glob("begun-*"))
+        assert "1" in names[0]
