@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from storebench.backends import WriteRequest
 from storebench.codecs import parse_codec
 from storebench.datasets import Dataset, open_dataset
-from storebench.grid import Layout
+from storebench.grid import Layout, Region
 from storebench.levels import level_factors
 from storebench.pipelines import Target
 
@@ -67,3 +68,14 @@ def differing(one: Path, other: Path) -> list[str]:
     names = {str(p.relative_to(root)) for root in (one, other) for p in root.rglob("*") if p.is_file()}
     _, mismatch, errors = filecmp.cmpfiles(one, other, sorted(names), shallow=False)
     return mismatch + errors
+
+
+class Broken:
+    """A dataset whose disk has gone."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.name, self.shape, self.dtype, self.axes = dataset.name, dataset.shape, dataset.dtype, dataset.axes
+        self.seed = dataset.seed
+
+    def read(self, region: Region) -> np.ndarray:
+        raise OSError("gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from storebench.datasets import Dataset
 from storebench.errors import DataError, NothingSelectedError, UsageError
 from storebench.pipelines import Progress, Threads, engine_for, progress_path, source_of, verify_volume, write_volume
 
-from .conftest import SHAPE, Make, differing
+from .conftest import SHAPE, Broken, Make, differing
 
 _LEVELS = {"chunks": (16, 16, 16), "shards": (32, 32, 32), "codec": "zstd-3", "levels": 3}
 
@@ -80,7 +81,11 @@ def test_an_image_that_was_not_even_created_is_begun_again(dataset: Dataset, tar
     place = target("a.zarr", "zarr3-zarrpython")
     progress_path(place.path).write_text("")
     place.path.mkdir()
-    (place.path / "zarr.json").write_text("{")
+    (place.path / "zarr.json").write_text("{")  # of that run, or of somebody else
+    with pytest.raises(UsageError, match=r"somebody else's; move or remove it, then go on with --resume"):
+        write_volume(source_of(dataset), place, Threads(2), resume=True)
+    assert (place.path / "zarr.json").read_text() == "{"
+    (place.path / "zarr.json").unlink()
     written = write_volume(source_of(dataset), place, Threads(2), resume=True)
     assert written.n_resumed == 0
     verify_volume(source_of(_opened(place.path)), Threads(2), against=source_of(dataset)).require_equal()
@@ -90,6 +95,38 @@ def _opened(path: Path) -> Dataset:
     from storebench.datasets import open_file
 
     return open_file(path)
+
+
+def test_only_one_run_writes_an_image(dataset: Dataset, target: Make) -> None:
+    """A second one is refused in the middle of the first, and takes nothing away."""
+    refused = []
+
+    def second(progress: Progress) -> None:
+        if progress.done == 2:
+            for resume in (False, True):
+                with pytest.raises(UsageError, match=r"another run is writing .*a\.zarr"):
+                    write_volume(source_of(dataset), place, Threads(1), resume=resume)
+                refused.append(resume)
+
+    place = target("a.zarr", "zarr3-zarrpython")
+    write_volume(source_of(dataset), place, Threads(1), shown=second)
+    assert refused == [False, True]
+    verify_volume(source_of(_opened(place.path)), Threads(1), against=source_of(dataset)).require_equal()
+
+
+def test_a_run_that_cannot_go_on_takes_nothing_away(dataset: Dataset, target: Make) -> None:
+    """The image was created, and no block was done; then the source fails."""
+    place = target("a.zarr", "zarr3-zarrpython")
+    with pytest.raises(KeyboardInterrupt):
+        write_volume(source_of(dataset), place, Threads(1), shown=_interrupt)
+    progress = progress_path(place.path)
+    progress.write_text("".join(progress.read_text().splitlines(keepends=True)[:2]))
+    broken = dataclasses.replace(source_of(dataset), dataset=Broken(dataset))
+    before = sorted(place.path.rglob("*"))
+    with pytest.raises(OSError, match="gone"):
+        write_volume(broken, place, Threads(1), resume=True)
+    assert sorted(place.path.rglob("*")) == before
+    assert write_volume(source_of(dataset), place, Threads(1), resume=True).n_resumed == 0
 
 
 def test_nothing_to_go_on_with(dataset: Dataset, target: Make) -> None:

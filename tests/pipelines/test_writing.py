@@ -18,7 +18,7 @@ from storebench.pipelines import Threads, engine_for, progress_path, source_of, 
 from storebench.pipelines._blocks import grown, piece_of
 from storebench.pipelines._plans import block_shapes, require_writable
 
-from .conftest import SHAPE, Make
+from .conftest import SHAPE, Broken, Make
 
 _SHARDED = {"chunks": (16, 16, 16), "shards": (32, 32, 32), "codec": "zstd-3"}
 
@@ -83,6 +83,11 @@ def test_what_is_there_is_never_touched(dataset: Dataset, target: Make) -> None:
     place.path.mkdir()
     with pytest.raises(UsageError, match=r"a\.zarr exists, and storebench overwrites nothing"):
         write_volume(source_of(dataset), place, Threads(1))
+    link = place.path.with_name("link.zarr")
+    link.symlink_to("nothing.zarr")
+    with pytest.raises(UsageError, match=r"link\.zarr is a link to what is not there"):
+        write_volume(source_of(dataset), dataclasses.replace(place, path=link), Threads(1))
+    assert link.is_symlink()
     away = dataclasses.replace(place, path=place.path.parent / "nowhere" / "a.zarr")
     with pytest.raises(UsageError, match=r"there is no folder .*mkdir -p"):
         write_volume(source_of(dataset), away, Threads(1))
@@ -90,21 +95,10 @@ def test_what_is_there_is_never_touched(dataset: Dataset, target: Make) -> None:
 
 def test_a_failure_before_the_first_block_leaves_nothing(dataset: Dataset, target: Make) -> None:
     place = target("a.zarr", "zarr3-zarrpython")
-    broken = dataclasses.replace(source_of(dataset), dataset=_Broken(dataset))
+    broken = dataclasses.replace(source_of(dataset), dataset=Broken(dataset))
     with pytest.raises(OSError, match="gone"):
         write_volume(broken, place, Threads(1))
     assert list(place.path.parent.iterdir()) == []
-
-
-class _Broken:
-    """A dataset whose disk has gone."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.name, self.shape, self.dtype, self.axes = dataset.name, dataset.shape, dataset.dtype, dataset.axes
-        self.seed = None
-
-    def read(self, region: Region) -> np.ndarray:
-        raise OSError("gone")
 
 
 @dataclasses.dataclass

@@ -2,15 +2,19 @@
 
 JSON lines: first the plan, then the block shapes once the empty image was created, then one line per finished block. A
 line is written after its block; a block that has no line is written again, which gives the same bytes.
+
+The run that writes holds the file locked, so that no second one touches the same image.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TextIO
+from typing import Any, BinaryIO, Final, Self
 
 from storebench.errors import DataError, UsageError
 from storebench.grid import Shape
@@ -21,6 +25,41 @@ SUFFIX: Final = ".progress.jsonl"
 def progress_path(target: Path) -> Path:
     """Return the place of a target's progress file."""
     return target.with_name(target.name + SUFFIX)
+
+
+def open_locked(target: Path, flags: int = 0) -> tuple[BinaryIO, bool]:
+    """Open a target's progress file for reading and for lines at its end; return it, and whether it could be locked.
+
+    Closing it unlocks it. Some network file systems have no locks.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        The image.
+    flags : int
+        More flags of `os.open`.
+
+    Raises
+    ------
+    UsageError
+        If another run is writing the image, or has just finished.
+    """
+    path = progress_path(target)
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o666), "r+b")
+    is_locked = True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise UsageError(
+            f"another run is writing {target}; let it end, or interrupt it and go on with --resume"
+        ) from error
+    except OSError:
+        is_locked = False
+    if not os.fstat(file.fileno()).st_nlink:
+        file.close()
+        raise UsageError(f"another run has just finished {target}, or removed it; look at what is there")
+    return file, is_locked
 
 
 class ProgressFile:
@@ -37,24 +76,36 @@ class ProgressFile:
         Block shape of each level; None: the empty image was not made yet.
     done : set of int
         Blocks that are finished.
+    is_new : bool
+        Whether this run has begun it.
+    is_locked : bool
+        Whether other runs are kept away.
     """
 
     def __init__(self, target: Path) -> None:
         self.path = progress_path(target)
         self.shapes: tuple[Shape, ...] | None = None
         self.done: set[int] = set()
+        self.is_new = False
+        self.is_locked = False
         self._target = target
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
 
     def begin(self, plan: Mapping[str, Any]) -> None:
         """Write the plan of a new run.
 
         Raises
         ------
-        FileExistsError
+        UsageError
             If there is a progress file already.
         """
-        self._file = self.path.open("x", encoding="utf-8")
+        try:
+            self._file, self.is_locked = open_locked(self._target, os.O_CREAT | os.O_EXCL)
+        except FileExistsError as error:
+            raise UsageError(
+                f"another run has just begun {self._target}; let it end, or choose another name"
+            ) from error
+        self.is_new = True
         self._add({"plan": dict(plan)})
 
     def resume(self, plan: Mapping[str, Any]) -> None:
@@ -63,11 +114,12 @@ class ProgressFile:
         Raises
         ------
         UsageError
-            If it was another run: names what differs.
+            If it was another run: names what differs; or if that run is still going on.
         DataError
             If the file is damaged.
         """
-        content = self.path.read_bytes()
+        self._file, self.is_locked = open_locked(self._target)
+        content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]  # the last line may be cut off by what ended that run
         try:
             lines = [json.loads(line) for line in whole.splitlines()]
@@ -86,9 +138,7 @@ class ProgressFile:
                 f"{self._target} was begun with other settings ({other}); give the same as then, or remove it and {self.path} "
                 "and start again without --resume"
             )
-        with self.path.open("r+b") as file:
-            file.truncate(len(whole))
-        self._file = self.path.open("a", encoding="utf-8")
+        self._file.truncate(len(whole))
         if kept is None:
             self._add({"plan": dict(plan)})
 
@@ -102,15 +152,10 @@ class ProgressFile:
         self.done.add(index)
         self._add({"block": index})
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a run was begun or gone on with."""
-        return self._file is not None
-
     def remove(self) -> None:
-        """Remove the file: the image is finished."""
+        """Remove the file: the image is finished, or nothing is left of it."""
+        self.path.unlink(missing_ok=True)  # as long as it is locked
         self.close()
-        self.path.unlink()
 
     def close(self) -> None:
         """Close the file and keep it."""
@@ -129,7 +174,7 @@ class ProgressFile:
     def _add(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             raise UsageError(f"{self.path} is closed")
-        self._file.write(json.dumps(line) + "\n")
+        self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()  # to the operating system: what the end of this process cannot undo
 
 

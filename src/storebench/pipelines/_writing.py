@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from storebench.pipelines._plans import (
     warnings_of,
     why_not_resumed,
 )
-from storebench.pipelines._progress_file import ProgressFile, progress_path
+from storebench.pipelines._progress_file import ProgressFile, open_locked, progress_path
 from storebench.pipelines._running import Progress, run_blocks
 from storebench.pipelines._sources import Source
 from storebench.pipelines._volumes import Target
@@ -144,6 +145,7 @@ class _Run:
     shown: Callable[[Progress], None]
     warned: Callable[[str], None]
     peaks: Peaks = field(default_factory=Peaks)
+    created: bool = False
     n_blocks: int = 0
     n_resumed: int = 0
 
@@ -162,20 +164,43 @@ class _Run:
 
     def write_in_any_order(self, *, resume: bool) -> None:
         """Write with a progress file beside the target; a failure leaves both, where they can be gone on with."""
-        target = self.target
-        lasting = why_not_resumed(get_backend(target.backend)) is None
-        with ProgressFile(target.path) as kept:
+        with ProgressFile(self.target.path) as kept:
             try:
-                plan = self._planned(_begun(kept, self.source, target, resume=resume), check_room=not resume)
+                plan = self._planned(self._begun(kept, resume=resume), check_room=not resume)
                 self.n_resumed = len(kept.done)
                 self._write_stages(plan, kept)
             except BaseException:
-                if kept.is_open and (not lasting or not kept.done):  # nothing that is worth going on with
-                    target.location.delete()
-                    kept.remove()
+                self._clean_up(kept)
                 raise
-            _sweep(target)
-            _check_finished(target)
+            _sweep(self.target)
+            _check_finished(self.target)
+            kept.remove()
+
+    def _begun(self, kept: ProgressFile, *, resume: bool) -> tuple[Shape, ...]:
+        """Begin the image and its progress file, or find both as they were left; return the block shape of each level."""
+        facts = facts_of(self.source.dataset, self.target)
+        if resume:
+            kept.resume(facts)
+        else:
+            kept.begin(facts)
+        if not kept.is_locked:
+            self.warned(f"{kept.path} cannot be locked on this file system: start no second run of this target")
+        if kept.shapes is not None:
+            return kept.shapes
+        _clear(self.target)
+        self.created = True
+        self.target.create()
+        shapes = block_shapes(self.target, self.source.decode_shape)
+        kept.note_created(shapes)
+        return shapes
+
+    def _clean_up(self, kept: ProgressFile) -> None:
+        """Remove what this run has begun, unless it can be gone on with; what an earlier one did stays."""
+        if kept.done and why_not_resumed(get_backend(self.target.backend)) is None:
+            return
+        if self.created:
+            self.target.location.delete()
+        if self.created or kept.is_new:
             kept.remove()
 
     def _planned(self, shapes: tuple[Shape, ...], *, check_room: bool) -> Plan:
@@ -209,20 +234,23 @@ class _Run:
             run_blocks(self.engine, stage, work, finished)
 
 
-def _begun(kept: ProgressFile, source: Source, target: Target, *, resume: bool) -> tuple[Shape, ...]:
-    """Begin the image and its progress file, or find both as they were left; return the block shape of each level."""
-    facts = facts_of(source.dataset, target)
-    if resume:
-        kept.resume(facts)
-    else:
-        kept.begin(facts)
-    if kept.shapes is not None:
-        return kept.shapes
-    target.location.delete()  # ours: the progress file was begun when nothing was there
-    target.create()
-    shapes = block_shapes(target, source.decode_shape)
-    kept.note_created(shapes)
-    return shapes
+def _clear(target: Target) -> None:
+    """Make room for an image that a progress file was begun for; only an empty folder is removed.
+
+    Raises
+    ------
+    UsageError
+        If anything else is there: it may be somebody's.
+    """
+    path = target.path
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir() or any(path.iterdir()):
+        raise UsageError(
+            f"{path} is there, and the run that left {progress_path(path)} was stopped before it had made an image: what is "
+            "there may be somebody else's; move or remove it, then go on with --resume"
+        )
+    path.rmdir()
 
 
 def _refuse_what_is_there(target: Target, *, resume: bool) -> None:
@@ -230,6 +258,7 @@ def _refuse_what_is_there(target: Target, *, resume: bool) -> None:
     unfinished = progress_path(target.path)
     why_not = why_not_resumed(get_backend(target.backend))
     if unfinished.exists():
+        open_locked(target.path)[0].close()  # refuses where another run is writing
         if why_not is not None:
             raise UsageError(
                 f"{target.path} is unfinished and cannot be gone on with: {why_not}; remove it and {unfinished}"
@@ -245,6 +274,8 @@ def _refuse_what_is_there(target: Target, *, resume: bool) -> None:
         raise NothingSelectedError(f"{target.path}: nothing to go on with, {state}; leave out --resume")
     elif target.location.exists():
         raise UsageError(f"{target.path} exists, and storebench overwrites nothing: remove it or choose another name")
+    elif target.path.is_symlink():
+        raise UsageError(f"{target.path} is a link to what is not there: remove it or choose another name")
     if not target.path.parent.is_dir():
         raise UsageError(f"there is no folder {target.path.parent}; make it first: mkdir -p {target.path.parent}")
 
