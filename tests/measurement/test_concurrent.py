@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from storebench.errors import UnsupportedError, UsageError, VerificationError
+from storebench.measurement import concurrent
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
 from storebench.measurement.single import measure
-from storebench.pipelines import StoredLevel
+from storebench.pipelines import Cluster, StoredLevel
 from storebench.records import Case
 from storebench.storage import Storage
 
@@ -125,3 +127,36 @@ def test_concurrency_of_anything_else_is_wrong(
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
         workload_for(case(**settings), image, storage)
+
+
+def test_what_cannot_be_is_refused_before_anybody_is_started(
+    storage: Storage, image: Image, case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(**_: int) -> None:
+        raise AssertionError("workers were started")
+
+    monkeypatch.setattr(concurrent, "engine_for", nobody)
+    with pytest.raises(UnsupportedError, match="3 workers are processes"):
+        workload_for(
+            case(operation="write", backend="hdf5-h5py", codec="none", concurrency="workers-3"), image, storage
+        )
+
+
+def test_workers_whose_library_takes_no_limit_are_ended(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    class Stubborn(Cluster):
+        def limit_threads(self, backend: str, threads: int) -> str | None:
+            return f"{backend} has no limit"
+
+    @contextmanager
+    def started(**_: Any) -> Iterator[Cluster]:
+        try:
+            yield Stubborn(None, "3 workers", one_machine=True)  # type: ignore[arg-type]
+        finally:
+            said.append("ended")
+
+    monkeypatch.setattr(concurrent, "engine_for", started)
+    with pytest.raises(UnsupportedError, match="zarr3-zarrpython has no limit"):
+        concurrent._engine("workers-3", ("zarr3-zarrpython", 1))
+    assert said == ["ended"]

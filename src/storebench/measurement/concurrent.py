@@ -11,7 +11,7 @@ import atexit
 import functools
 import re
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +62,20 @@ def parse_concurrency(text: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who is to work, before anybody is started: what cannot be is refused first."""
+
+    name: str
+    n_workers: int
+    one_process: bool
+
+    @classmethod
+    def of(cls, concurrency: str) -> _Asked:
+        kind, number = parse_concurrency(concurrency)
+        return cls(f"{number} {kind if number > 1 else kind[:-1]}", number, kind == "threads")
+
+
 @functools.cache
 def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
     """Start who works, once in a process.
@@ -75,12 +89,12 @@ def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
     """
     kind, number = parse_concurrency(concurrency)
     started = engine_for(threads=number) if kind == "threads" else engine_for(workers=number)
-    stack = ExitStack()
-    engine = stack.enter_context(started)
-    atexit.register(stack.close)  # its processes end with this one
-    why_not = engine.limit_threads(*held) if isinstance(engine, Cluster) and held is not None else None
-    if why_not is not None:
-        raise UnsupportedError(why_not)
+    with ExitStack() as stack:
+        engine = stack.enter_context(started)
+        why_not = engine.limit_threads(*held) if isinstance(engine, Cluster) and held is not None else None
+        if why_not is not None:
+            raise UnsupportedError(why_not)
+        atexit.register(stack.pop_all().close)  # its processes end with this one
     return engine
 
 
@@ -163,8 +177,8 @@ class ConcurrentWriteWorkload(TargetWorkload):
     """Begin an image, then write every block of it, several at the same time."""
 
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
-        engine, backend = _engine_of(case), get_backend(case.backend)
-        why_not = why_not_by(backend, engine)
+        backend = get_backend(case.backend)
+        why_not = why_not_by(backend, _Asked.of(case.concurrency or ""))
         if case.n_levels > 1:
             why_not = "a concurrent write is of one level; leave the levels out"
         if why_not is not None:
@@ -175,7 +189,7 @@ class ConcurrentWriteWorkload(TargetWorkload):
             raise UnsupportedError(
                 f"{backend.name} writes an image in one piece, so nobody can share the work; write without concurrency"
             )
-        self._engine = engine
+        self._engine = engine = _engine_of(case)
         regions = _blocks(image.shape, write_unit(backend, request, self.store.stored.layout))
         self._parts = tuple(zip(regions, engine.hold([region_array(image, region) for region in regions]), strict=True))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from storebench.backends import Backend, get_backend
 from storebench.datasets import Dataset, FileDataset
@@ -43,7 +43,23 @@ def why_not_resumed(backend: Backend) -> str | None:
     return _TORN.get(backend.format)
 
 
-def why_not_by(backend: Backend, engine: Engine) -> str | None:
+class Workers(Protocol):
+    """Who is to work, whether they were started or not."""
+
+    @property
+    def name(self) -> str:
+        """In words, as in "2 threads"."""
+
+    @property
+    def n_workers(self) -> int:
+        """Blocks that are worked on at the same time."""
+
+    @property
+    def one_process(self) -> bool:
+        """Whether all work is done in this process."""
+
+
+def why_not_by(backend: Backend, engine: Workers) -> str | None:
     """Return why an engine cannot write an image of a backend, or None; a format that nobody shares takes one thread."""
     if engine.one_process and (backend.parallel_writes != "none" or engine.n_workers == 1):
         return None
