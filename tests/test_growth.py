@@ -172,3 +172,13 @@ def test_no_call_of_many_minutes_is_in_core() -> None:
         if case.operation in ("write", "read", "delete") and case.shape == (200, 200, 200)
     ]
     assert max(written) <= 10_000
+
+
+def test_the_suite_fits_its_time() -> None:
+    """Smoke 2 min by 4 s a case, core 20 min by 10 s a case and 20 s a slow one; smoke has two steps of each ladder."""
+    smoke = _growth_cases("smoke")
+    assert 4 * len(smoke) <= 64
+    for steps in ({case.shape for case in smoke}, {n_chunks(case.shape, case.chunk_shape) for case in smoke}):
+        assert len(steps) >= 3  # two cubes and the image that is cut; one chunk or eight, and two cuts
+    core = grids_of("core", suites=("growth",))
+    assert sum(grid.n_cases * (20 if grid.slow else 10) for grid in core) <= 20 * 60
