@@ -12,7 +12,7 @@ from storebench.datasets import Dataset, open_dataset, open_file
 from storebench.errors import VerificationError
 from storebench.grid import Region, Shape
 from storebench.pipelines import Target, Threads, source_of, verify_volume, write_volume
-from storebench.pipelines._verifying import factors_between
+from storebench.pipelines._verifying import _InOrder, factors_between, look_at_block
 
 from .conftest import SHAPE, Make
 
@@ -74,6 +74,25 @@ def test_a_lossy_codec_is_measured_and_no_error(tmp_path: Path) -> None:
     found = verify_volume(source_of(open_file(place.path, axes="zyx")), Threads(1), against=source_of(data))
     assert found.levels[0].difference.n_wrong > 0
     assert found.levels[0].difference.psnr_db > 55
+
+
+def test_the_digest_keeps_only_what_came_too_early() -> None:
+    """Blocks of two layers of the grid and half a row, in two directions: one digest, and never more than a layer is kept."""
+    volume = open_dataset("random", shape=(128, 512, 512), dtype="uint8")
+    found = []
+    for turn in (1, -1):
+        digest, kept = _InOrder(volume), 0
+        for z in range(0, 128, 32):
+            for x in (0, 256)[::turn]:
+                region = Region((z, 0, x), (z + 32, 512, x + 256))
+                digest.add(look_at_block(region, volume.read(region))[0])
+                kept = max(kept, len(digest._early))
+        assert 0 < kept <= 2 * 2 * 2
+        assert not digest._early
+        found.append(digest.text())
+    assert found[0] == found[1]
+    with pytest.raises(VerificationError, match="0 of 32 blocks"):
+        _InOrder(volume).text()
 
 
 def test_another_shape_is_an_error(dataset: Dataset, stored: Target) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from storebench.codecs import parse_codec
 from storebench.errors import StorebenchError, VerificationError
-from storebench.grid import Region, Shape, iter_blocks
+from storebench.grid import Region, Shape, grid_shape, iter_blocks
 from storebench.pipelines._arrays import Done, block_work, region_array
 from storebench.pipelines._blocks import Block, block_voxels, grown, piece_of
 from storebench.pipelines._differences import Difference, difference_of
@@ -211,7 +211,7 @@ class _Level:
 
     def __init__(self, found: Voxels, expected: SmallerLevel | Voxels | None) -> None:
         self.found, self.expected = found, expected
-        self._digests: dict[Shape, bytes] = {}
+        self._digest = _InOrder(found)
         self._difference: Difference | None = None
 
     @property
@@ -230,18 +230,48 @@ class _Level:
 
     def add(self, digests: dict[Shape, bytes], difference: Difference | None) -> None:
         """Take down what a block gave."""
-        self._digests |= digests
+        self._digest.add(digests)
         if difference is not None:
             self._difference = difference if self._difference is None else self._difference + difference
 
     def verified(self, level: int) -> VerifiedLevel:
         """Return what was found in all blocks."""
-        digest = hashlib.sha256(f"{self.found.dtype.name} {self.found.shape}".encode())
-        for place in sorted(self._digests):
-            digest.update(self._digests[place])
-        return VerifiedLevel(
-            level=level, shape=self.found.shape, digest=digest.hexdigest(), difference=self._difference
-        )
+        digest = self._digest.text()
+        return VerifiedLevel(level=level, shape=self.found.shape, digest=digest, difference=self._difference)
+
+
+class _InOrder:
+    """SHA-256 over the digests of a level's grid, in C order.
+
+    It keeps those alone that came before their turn: of about one layer of blocks, whatever the size of the volume.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        The level.
+    """
+
+    def __init__(self, voxels: Voxels) -> None:
+        self._unit = digest_unit(len(voxels.shape))
+        self._grid = grid_shape(voxels.shape, self._unit)
+        self._digest = hashlib.sha256(f"{voxels.dtype.name} {voxels.shape}".encode())
+        self._early: dict[int, bytes] = {}
+        self._next = 0
+
+    def add(self, digests: Mapping[Shape, bytes]) -> None:
+        """Take the digests of some blocks of the grid, by their start."""
+        for start, digest in digests.items():
+            cell = tuple(a // n for a, n in zip(start, self._unit, strict=True))
+            self._early[int(np.ravel_multi_index(cell, self._grid))] = digest
+        while self._next in self._early:
+            self._digest.update(self._early.pop(self._next))
+            self._next += 1
+
+    def text(self) -> str:
+        """Return the digest of the whole level, of which no block may be missing."""
+        if self._next != math.prod(self._grid):
+            raise VerificationError(f"{self._next} of {math.prod(self._grid)} blocks of the digest were read in order")
+        return self._digest.hexdigest()
 
 
 def look_at_block(
