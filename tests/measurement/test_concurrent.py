@@ -69,6 +69,8 @@ def test_blocks_come_back_and_go_there_to_the_bit(
     workload.run()
     workload.check()
     assert workload.conclude().wall_s > 0
+    if concurrency == "workers-2":  # what they leave when they are cut off is where a clean finds it
+        assert list((storage.root / "scratch").glob("*/dask-scratch-space/*"))
 
 
 def test_a_reader_that_gives_other_voxels_is_found(
@@ -158,5 +160,5 @@ def test_workers_whose_library_takes_no_limit_are_ended(storage: Storage, monkey
 
     monkeypatch.setattr(concurrent, "engine_for", started)
     with pytest.raises(UnsupportedError, match="zarr3-zarrpython has no limit"):
-        concurrent._engine("workers-3", ("zarr3-zarrpython", 1))
+        concurrent._engine("workers-3", ("zarr3-zarrpython", 1), storage)
     assert said == ["ended"]

@@ -77,7 +77,7 @@ class _Asked:
 
 
 @functools.cache
-def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
+def _engine(concurrency: str, held: tuple[str, int] | None, storage: Storage) -> Engine:
     """Start who works, once in a process.
 
     Parameters
@@ -86,11 +86,15 @@ def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
         As of a case.
     held : tuple of str and int or None
         A backend and the threads that its library is held to in worker processes: pools belong to a process.
+    storage : Storage
+        Where workers keep files of their own: what a process that is cut off leaves there goes with the next clean.
     """
     kind, number = parse_concurrency(concurrency)
-    started = engine_for(threads=number) if kind == "threads" else engine_for(workers=number)
     with ExitStack() as stack:
-        engine = stack.enter_context(started)
+        if kind == "threads":
+            engine = stack.enter_context(engine_for(threads=number))
+        else:
+            engine = stack.enter_context(engine_for(workers=number, folder=stack.enter_context(storage.scratch())))
         why_not = engine.limit_threads(*held) if isinstance(engine, Cluster) and held is not None else None
         if why_not is not None:
             raise UnsupportedError(why_not)
@@ -98,10 +102,10 @@ def _engine(concurrency: str, held: tuple[str, int] | None) -> Engine:
     return engine
 
 
-def _engine_of(case: Case) -> Engine:
+def _engine_of(case: Case, storage: Storage) -> Engine:
     if case.concurrency is None:
         raise UsageError("a case without concurrency has one worker, this process")
-    return _engine(case.concurrency, None if case.threads is None else (case.backend, case.threads))
+    return _engine(case.concurrency, None if case.threads is None else (case.backend, case.threads), storage)
 
 
 def _read_unit(backend: Backend, workload: Workload) -> Shape:
@@ -126,7 +130,7 @@ class ConcurrentReadWorkload(Workload):
             raise UnsupportedError(
                 "what worker processes read from the disk is not counted here; take cache warm, or threads-N"
             )
-        self._engine = _engine_of(case)
+        self._engine = _engine_of(case, storage)
         self._regions = _blocks(image.shape, _read_unit(self.backend, self))
         self._held: tuple[Any, ...] = ()
 
@@ -189,7 +193,7 @@ class ConcurrentWriteWorkload(TargetWorkload):
             raise UnsupportedError(
                 f"{backend.name} writes an image in one piece, so nobody can share the work; write without concurrency"
             )
-        self._engine = engine = _engine_of(case)
+        self._engine = engine = _engine_of(case, storage)
         regions = _blocks(image.shape, write_unit(backend, request, self.store.stored.layout))
         self._parts = tuple(zip(regions, engine.hold([region_array(image, region) for region in regions]), strict=True))
 

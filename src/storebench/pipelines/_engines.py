@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -219,6 +220,7 @@ def engine_for(
     workers: int | None = None,
     scheduler: str | None = None,
     memory_limit: int | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Engine]:
     """Start who works on blocks, and end it afterwards.
 
@@ -232,6 +234,9 @@ def engine_for(
         Address of a cluster that runs already, as in "tcp://10.0.0.1:8786"; it is left running.
     memory_limit : int, optional
         Bytes that one of `workers` may hold; it is restarted where it takes more. Left out: an equal part of the machine's.
+
+    folder : pathlib.Path, optional
+        Where `workers` keep files of their own; left out: dask's own choice, a folder for temporary files.
 
     Raises
     ------
@@ -256,7 +261,7 @@ def engine_for(
 
         yield Threads(threads or psutil.cpu_count() or 1)
         return
-    with _connected(scheduler) if scheduler is not None else _started(workers or 1, memory_limit) as client:
+    with _connected(scheduler) if scheduler is not None else _started(workers or 1, memory_limit, folder) as client:
         n_workers = len(client.nthreads())
         words = "1 worker" if n_workers == 1 else f"{n_workers} workers"
         if scheduler is None:
@@ -266,7 +271,7 @@ def engine_for(
 
 
 @contextmanager
-def _started(n_workers: int, memory_limit: int | None) -> Iterator[Client]:
+def _started(n_workers: int, memory_limit: int | None, folder: Path | None) -> Iterator[Client]:
     import dask
     from distributed import Client, LocalCluster
 
@@ -277,6 +282,7 @@ def _started(n_workers: int, memory_limit: int | None) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             memory_limit="auto" if memory_limit is None else memory_limit,
+            local_directory=None if folder is None else str(folder),
             dashboard_address="127.0.0.1:0",  # any port: its server is there also without a dashboard
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,  # a worker that dies costs time and nothing else
