@@ -56,8 +56,10 @@ def _counts(workload: TargetWorkload, log: RequestLog, after: Location) -> Count
         predicted = predict_change(backend.name, workload.store.location, after, regions)
     n_requests, n_bytes = log.n_requests + log.count("set"), log.fetched_bytes + log.n_bytes("set")
     checks.check_prediction(workload, n_requests, n_bytes, predicted)
+    found = calls.counts_of_log(log, predicted)
     return replace(
-        calls.counts_of_log(log, predicted),
+        found,
+        sets=found.sets if backend.counts_writes else None,
         requests=log.n_requests if backend.counts_reads else None,
         fetched_bytes=log.fetched_bytes if backend.counts_reads else None,
         set_bytes=log.n_bytes("set") if backend.counts_writes else None,
