@@ -14,7 +14,7 @@ from storebench.cli._group import CommandEntry, StorebenchGroup
 from storebench.cli._output import Output
 from storebench.errors import UsageError
 from storebench.grid import parse_region, parse_shape
-from storebench.records import CACHE_STATES, DURABILITIES, WRITING, Operation
+from storebench.records import CACHE_STATES, DURABILITIES, OPERATIONS, WRITING, Operation
 from storebench.units import parse_bytes
 
 if TYPE_CHECKING:
@@ -187,6 +187,15 @@ def durability_option(function: _F) -> _F:
         show_default=True,
         help="When a write ends: as the library returns, or once it is on the disk.",
     )(function)
+
+
+def operation_option(function: _F) -> _F:
+    """Add --operation."""
+    about = f"What is timed: {', '.join(OPERATIONS)}."
+    kind = click.Choice(OPERATIONS)
+    return click.option("--operation", type=kind, metavar="NAME", default="read", show_default=True, help=about)(
+        function
+    )
 
 
 def threads_option(function: _F) -> _F:

@@ -20,6 +20,7 @@ from storebench.cli._options import (
     command,
     durability_option,
     json_option,
+    operation_option,
     storage_option,
     threads_option,
     was_given,
@@ -28,7 +29,6 @@ from storebench.cli._output import Output
 from storebench.cli._settings import EXAMPLE, looks_like_setting, parse_setting
 from storebench.cli._stored import compare_results
 from storebench.errors import NothingSelectedError, ResultsError, UsageError
-from storebench.records import OPERATIONS
 from storebench.units import count_text
 
 _EXAMPLES: Final = (
@@ -61,9 +61,7 @@ _SHOWN_CASES: Final = 5
 @click.option("--dtype", metavar="NAME", help="Settings: of a synthetic dataset, as uint16.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Settings: of the image and the positions read.")
 @axes_option
-@click.option(
-    "--operation", type=click.Choice(OPERATIONS), default="read", show_default=True, help="Settings: what is timed."
-)
+@operation_option
 @click.option(
     "--pattern", "patterns", multiple=True, metavar="NAME", help="Settings: what is read. [default: whole] Repeatable."
 )

@@ -18,6 +18,7 @@ from storebench.cli._options import (
     command,
     durability_option,
     json_option,
+    operation_option,
     require_terms,
     storage_option,
     threads_option,
@@ -26,7 +27,7 @@ from storebench.cli._options import (
 from storebench.cli._output import Output, text_width
 from storebench.errors import UsageError
 from storebench.grid import Shape
-from storebench.records import OPERATIONS, Operation
+from storebench.records import Operation
 
 if TYPE_CHECKING:
     from storebench.measurement.single import MeasureEngine
@@ -47,7 +48,7 @@ _EXAMPLES: Final = (
 @click.option("--chunks", type=SHAPE, help="Voxels of a chunk: 64,64,64. Left out: the library's default.")
 @click.option("--shards", type=SHAPE, help="Voxels of a shard: a multiple of the chunk on each axis.")
 @click.option("--codec", default="none", show_default=True, metavar="NAME", help="storebench list codecs.")
-@click.option("--operation", type=click.Choice(OPERATIONS), default="read", show_default=True, help="What is timed.")
+@operation_option
 @click.option("--pattern", default="whole", show_default=True, metavar="NAME", help="storebench list patterns.")
 @click.option("--samples", type=click.IntRange(min=1), default=10, show_default=True, help="Timed calls.")
 @click.option("--shape", type=SHAPE, help="Of a synthetic dataset, voxels.")
