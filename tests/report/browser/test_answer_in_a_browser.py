@@ -176,9 +176,19 @@ def test_where_the_same_setting_is_first_its_baselines_stay(built: Path, page_of
     assert not opened.page.locator(".decisions").is_visible()
 
 
-def test_the_code_is_not_cut(built: Path, page_of: PageOf) -> None:
-    code = page_of(built).page.locator(".paste pre")
-    assert code.evaluate("(e) => e.scrollHeight <= e.clientHeight")
+def test_usual_code_is_whole_and_long_code_scrolls_in_its_box(built: Path, page_of: PageOf, answer: Answer) -> None:
+    opened = page_of(built)
+    code = opened.page.locator(".paste pre")
+    assert answer.snippet.code is not None
+    assert len(answer.snippet.code.splitlines()) > 30, "tensorstore's: all of it would fill the first screen"
+    assert code.evaluate("(e) => e.scrollHeight > e.clientHeight && getComputedStyle(e).overflowY === 'auto'")
+    code.focus()
+    opened.page.keyboard.press("End")
+    opened.page.wait_for_function(
+        "(() => { const e = document.querySelector('.paste pre'); return e.scrollTop + e.clientHeight >= e.scrollHeight - 1; })()"
+    )
+    code.evaluate("(e) => { e.firstChild.textContent = Array(16).fill('a line').join('\\n'); }")
+    assert code.evaluate("(e) => e.scrollHeight <= e.clientHeight"), "as many lines as zarr-python's code has"
 
 
 def test_keys_move_a_slider_and_copy_copies(built: Path, page_of: PageOf, answer: Answer) -> None:
