@@ -133,15 +133,22 @@ def _brief(error: Exception) -> str:
 def _wait_for_other_chunks() -> None:
     """Wait until zarr writes nothing more: when one chunk fails it raises at once, while the others are still being written.
 
-    Whoever removes what is there would otherwise see files come back (seen on a full disk, zarr 3.1.6).
+    Whoever removes what is there would otherwise see files come back (seen on a full disk, zarr 3.1.6). Two threads that fail at
+    once must not wait for each other.
     """
     from zarr.core.sync import sync
 
     async def settled() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        waiting = asyncio.current_task()
+        if waiting is not None:
+            waiting.set_name(_WAITING)
+        others = [task for task in asyncio.all_tasks() if task.get_name() != _WAITING]
         await asyncio.gather(*others, return_exceptions=True)
 
     sync(settled())
+
+
+_WAITING: Final = "storebench waits for other chunks"
 
 
 class ArraysWriter:

@@ -103,7 +103,8 @@ def _shard(path: Path, numbers: set[int], sharding: Mapping[str, Any]) -> Predic
         return stored_object(path)
     starts = np.cumsum(gaps) + np.cumsum(sizes) - sizes
     wanted = np.isin(np.cumsum(steps), list(numbers))
-    taken, span = int(sizes[wanted].sum()), int((starts + sizes)[wanted].max() - starts[wanted].min())
+    taken = int(sizes[wanted].sum())
+    span = int(np.max((starts + sizes)[wanted]) - np.min(starts[wanted]))
     return Prediction(
         requests=2 + int(wanted.sum()),
         n_bytes=_SHARD_INDEX_ENTRY_BYTES + len(packed) + taken,
