@@ -534,7 +534,7 @@ def test_who_is_shown_to_be_faster_stands_first_and_above_the_median(tmp_path: P
     svg = section.svg or ""
     (shown,) = [gid for gid, positions in section.points.items() if len(positions) == 2]
     (unshown,) = [gid for gid, positions in section.points.items() if len(positions) == 4]
-    median = svg.index("stroke-width: 1.6")
+    median = svg.index("stroke-width:1.6")
     assert svg.index(f'"libraries-{unshown}"') < median < svg.index(f'"libraries-{shown}"')
 
 

@@ -23,7 +23,7 @@ from storebench.report.provenance import headline_facts, limits, noise_fact, pro
 from storebench.report.results_table import Results, all_results
 from storebench.report.section import Story, Studio
 from storebench.report.sections import SECTIONS
-from storebench.report.style import house_style
+from storebench.report.style import PLOT_CSS, house_style
 from storebench.report.verdicts import verdict_groups
 from storebench.report.views import View, clean_frame, clean_records, make_views
 from storebench.report.voxel_section import make_voxels
@@ -146,7 +146,7 @@ def _fill(results: Results, **parts: Any) -> str:
     template = templates().get_template("page.html")
     return template.render(
         version=__version__,
-        style=static_text(*STYLES),
+        style=page_style(*STYLES),
         script=script_text(),
         heat_scale=figures.heat_scale(),
         results=results,
@@ -166,6 +166,11 @@ def templates() -> jinja2.Environment:
     """Return the templates; every value is escaped."""
     loader = jinja2.PackageLoader("storebench.report")
     return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+
+
+def page_style(*names: str) -> Markup:
+    """Return style sheets of `static/`, and what the figures share."""
+    return static_text(*names) + PLOT_CSS
 
 
 def static_text(*names: str) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -26,6 +26,15 @@ SIZES: Final = (5.5, 5.0, 5.8, 5.0, 5.8, 6.5, 6.5, 8.5)
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", FAINT: "faint", GRID: "grid", PAPER: "paper"} | {
     colour: f"s{index}" for index, colour in enumerate(SERIES)
 }
+_SHARED_STYLES: Final = {
+    "g": "fill:none;stroke:var(--grid);stroke-width:0.8",
+    "f": "fill:none;stroke:var(--faint);stroke-width:0.8;stroke-linejoin:miter",
+    "m": "font-size:8.5px;text-anchor:middle;fill:var(--muted)",
+    "e": "font-size:8.5px;text-anchor:end;fill:var(--ink)",
+    "s": "font-size:8.5px;text-anchor:start;fill:var(--ink)",
+}
+"""By class: what a page has a thousand of. Lines of grids end where their axes do, so they need not be cut there."""
+PLOT_CSS: Final = "".join(f".plot .{name}{{{style}}}" for name, style in _SHARED_STYLES.items())
 _RC: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "storebench",
@@ -110,15 +119,12 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
 class _IdKeeper:
     """Renames ids that are used and drops the others; matplotlib writes a marker's definition, and its id, several times."""
 
-    def __init__(self, prefix: str, used: set[str]) -> None:
-        self.prefix = prefix
-        self.left = set(used)
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.left = dict(names)
 
     def __call__(self, match: re.Match[str]) -> str:
-        if match[1] not in self.left:
-            return ""
-        self.left.remove(match[1])
-        return f' id="{self.prefix}-{match[1]}"'
+        name = self.left.pop(match[1], None)
+        return "" if name is None else f' id="{name}"'
 
 
 def _shortened(tag: re.Match[str]) -> str:
@@ -157,12 +163,18 @@ def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> 
     body = re.sub(r"<g>\s*(<text\b[^>]*>[^<]*</text>)\s*</g>|<g(?: [^>]*)?/>", r"\1", body)
     body = re.sub(r"(<g\b[^>]*>)((?:\s*<use\b[^>]*/>)+)", _hoisted, body)
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', body), *keep}
-    body = re.sub(r' id="([^"]+)"', _IdKeeper(name, used), body)
-    body = re.sub(r'xlink:href="#([\w-]+)"', rf'href="#{name}-\1"', body)
-    body = re.sub(r"url\(#([\w-]+)\)", rf"url(#{name}-\1)", body)
+    # matplotlib's ids are twelve digits, and there are thousands of them on a page
+    ids = {old: f"{name}-{old if old in keep else index}" for index, old in enumerate(sorted(used))}
+    body = re.sub(r' id="([^"]+)"', _IdKeeper(ids), body)
+    body = re.sub(r'xlink:href="#([\w-]+)"', lambda m: f'href="#{ids[m[1]]}"', body)
+    body = re.sub(r"url\(#([\w-]+)\)", lambda m: f"url(#{ids[m[1]]})", body)
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var(--{variable})")
     body = re.sub(r"font: (\d[\d.]*px) [^;\"]*", r"font-size: \1", body).replace("#ffffff", "var(--paper)")
+    body = re.sub(r'style="[^"]*"', lambda m: m[0].replace(": ", ":").replace("; ", ";"), body)
+    body = re.sub(rf' clip-path="[^"]*" style="{re.escape(_SHARED_STYLES["g"])}"', ' class="g"', body)
+    for shared, style in _SHARED_STYLES.items():
+        body = body.replace(f'style="{style}"', f'class="{shared}"')
     box = re.search(r'viewBox="([^"]+)"', body)
     opening = f'<svg class="plot" viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-label="{escape(label)}">'
     return re.sub(r"\n\s*", "\n", re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1))

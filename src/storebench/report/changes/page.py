@@ -11,7 +11,7 @@ from storebench.report.changes import forest, history
 from storebench.report.changes.model import VERDICTS, Changes
 from storebench.report.changes.sides import headline, noise_sentences, sides_tables
 from storebench.report.changes.tables import MOST_OPEN, counts_table, lost_table, verdict_groups
-from storebench.report.page import static_text, templates
+from storebench.report.page import page_style, templates
 from storebench.report.press import Press
 from storebench.report.section import Section, Studio
 from storebench.report.style import house_style
@@ -67,7 +67,7 @@ def _page_text(changes: Changes, forests: list[Section], trends: list[Section]) 
         .get_template(PAGE)
         .render(
             version=__version__,
-            style=static_text(*_STYLES),
+            style=page_style(*_STYLES),
             changes=changes,
             title=headline(changes),
             facts=_facts(changes),

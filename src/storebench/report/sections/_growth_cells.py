@@ -9,6 +9,8 @@ from storebench.report.sections._growth_lines import Course, Ladder, Line
 from storebench.report.tables import Cell
 from storebench.units import MISSING, exponent_text, shape_text, times_text
 
+MOST_ROWS: Final = 20
+"""Of a table: a page has four of them."""
 LAWS: Final = (
     "Along a dotted line a cost grows in proportion. Numbers at the ends are exponents, from three sizes on: 1 is in proportion, 0 "
     "does not grow. A ring marks the first size where a cost is more than 1.5 times what the smaller sizes foretell, beyond their "

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from storebench.report.figures import Points
 from storebench.report.section import Section, Story, Studio
-from storebench.report.sections._growth_cells import LAWS, data_of, exponent_cell
+from storebench.report.sections._growth_cells import LAWS, MOST_ROWS, data_of, exponent_cell
 from storebench.report.sections._growth_figure import draw
 from storebench.report.sections._growth_lines import OBJECTS, VOLUMES, Ladder, Line, growth_lines
-from storebench.report.sections._rows import MOST_TABLE_ROWS, image_text, is_shown_slower, shortened, terms
+from storebench.report.sections._rows import image_text, is_shown_slower, shortened, terms
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.units import (
     bytes_text,
@@ -148,7 +148,7 @@ def _table(lines: Sequence[Line], ladder: Ladder) -> Table:
             Cell(text=times_text(line.time_times), detail=_per_unit_text(line, ladder)),
             exponent_cell(line.time, ladder),
         ]
-        for line in lines[:MOST_TABLE_ROWS]
+        for line in lines[:MOST_ROWS]
     ]
     heads = ["Case", "Sizes", "Files at the largest", "Time at the smallest", "Time at the largest"]
     heads += [f"{ladder.unit.capitalize()}s ratio", "Time ratio", "Exponent"]

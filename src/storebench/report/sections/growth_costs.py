@@ -7,10 +7,10 @@ from typing import Final
 
 from storebench.report.figures import Points
 from storebench.report.section import Section, Story, Studio
-from storebench.report.sections._growth_cells import LAWS, data_of, exponent_cell
+from storebench.report.sections._growth_cells import LAWS, MOST_ROWS, data_of, exponent_cell
 from storebench.report.sections._growth_figure import draw
 from storebench.report.sections._growth_lines import OBJECTS, VOLUMES, Ladder, Line, growth_lines
-from storebench.report.sections._rows import MOST_TABLE_ROWS, shortened, terms
+from storebench.report.sections._rows import shortened, terms
 from storebench.report.tables import Cell, Table
 from storebench.units import MISSING, bytes_text, count_text, exponent_text, times_text
 
@@ -84,7 +84,7 @@ def _departure_text(lines: Sequence[Line], ladder: Ladder, name: str) -> str:
 
 def _table(lines: Sequence[Line], ladder: Ladder) -> Table:
     rows = []
-    for line in lines[:MOST_TABLE_ROWS]:
+    for line in lines[:MOST_ROWS]:
         cells = [Cell(text=f"{line.setting}, {line.task}"), Cell(text=", ".join(map(ladder.step, line.rows)))]
         for name in _COSTS:
             course = line.courses.get(name)
