@@ -36,6 +36,16 @@ def test_from_a_name_to_a_verified_image(run: Run, tmp_path: Path) -> None:
     assert other["levels"][0]["digest"] == lines[0].split()[-1]
 
 
+def test_an_unfinished_image_is_not_verified(run: Run) -> None:
+    run("generate", "ct", "a.zarr", "--shape", "20,20,20", *_ZARR, "--threads", "1")
+    Path("a.zarr.progress.jsonl").touch()  # as a killed run leaves it
+    for arguments in (("a.zarr",), ("ct", "--against", "a.zarr")):
+        result = run("verify", *arguments)
+        assert result.exit_code == 3
+        assert "a.zarr is unfinished" in result.stderr
+        assert "--resume" in result.stderr
+
+
 def test_what_differs_ends_with_4_and_says_where(run: Run) -> None:
     run("generate", "ct", "a.zarr", "--shape", "20,20,20", *_ZARR, "--threads", "1")
     told = run("verify", "a.zarr", "--against", "ct", "--seed", "1", "--threads", "1")

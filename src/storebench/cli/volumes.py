@@ -137,7 +137,9 @@ def convert_command(output: Output, /, *, source: str, target: Path, axes: str |
     With --levels the smaller levels are made too, each from the full resolution.
     """
     from storebench.datasets import open_dataset
+    from storebench.pipelines import require_finished
 
+    require_finished(Path(source))
     _write(output, open_dataset(source, axes=axes), target, **settings)
 
 
@@ -169,10 +171,12 @@ def verify_command(
     """
     from storebench.datasets import open_dataset
     from storebench.levels import METHODS
-    from storebench.pipelines import engine_for, source_of, verify_volume
+    from storebench.pipelines import engine_for, require_finished, source_of, verify_volume
 
     if level_method not in METHODS:
         raise unknown_name("way to make levels", level_method, METHODS)
+    for path in filter(None, (image, against)):
+        require_finished(Path(path))
     found = source_of(open_dataset(image, axes=axes))
     expected = None if against is None else source_of(_same_shape(against, found.dataset, seed, axes))
     with engine_for(**engine) as workers, progress_shown(output) as show:

@@ -10,7 +10,7 @@ from storebench.pipelines._blocks import grown, write_unit
 from storebench.pipelines._differences import Difference, difference_of
 from storebench.pipelines._engines import Cluster, Engine, Threads, engine_for
 from storebench.pipelines._plans import why_not_by, why_not_resumed
-from storebench.pipelines._progress_file import progress_path
+from storebench.pipelines._progress_file import progress_path, require_finished
 from storebench.pipelines._running import Progress
 from storebench.pipelines._sources import Source, source_of
 from storebench.pipelines._verifying import Verified, verify_volume
@@ -34,6 +34,7 @@ __all__ = [
     "grown",
     "progress_path",
     "region_array",
+    "require_finished",
     "source_of",
     "store_block",
     "verify_volume",

@@ -27,6 +27,15 @@ def progress_path(target: Path) -> Path:
     return target.with_name(target.name + SUFFIX)
 
 
+def require_finished(path: Path) -> None:
+    """Raise DataError where an image was begun and is not finished: what is not there yet reads as zeros."""
+    noted = progress_path(path)
+    if noted.exists():
+        raise DataError(
+            f"{path} is unfinished: {noted} says what is done; go on with the command that made it and --resume"
+        )
+
+
 def open_locked(target: Path, flags: int = 0) -> tuple[BinaryIO, bool]:
     """Open a target's progress file for reading and for lines at its end; return it, and whether it could be locked.
 
