@@ -45,20 +45,7 @@ class BoxPattern:
     needs: str = ""
 
     def requests(self, target: Target, seed: int = 0) -> tuple[Request, ...]:
-        """Return the reads of one sample, in order.
-
-        Parameters
-        ----------
-        target : Target
-            The image.
-        seed : int
-            Same seed, same regions.
-
-        Raises
-        ------
-        UsageError
-            If the image has no such axis or level.
-        """
+        """Return the one box, as `AccessPattern.requests`."""
         if self.level >= len(target.levels):
             raise UsageError(
                 f"pattern {self.name}: the image has no level {self.level}, its levels are 0 to {len(target.levels) - 1}"
