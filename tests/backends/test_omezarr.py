@@ -107,6 +107,28 @@ def test_anisotropic_levels_have_their_scales(version: str, tmp_path: Path) -> N
     assert datasets[2]["coordinateTransformations"][1]["translation"] == [0.0, 1.5, 1.5]
 
 
+@VERSIONS
+@pytest.mark.parametrize("library", ["zarrpython", "tensorstore"])
+def test_a_spacing_becomes_the_scale_and_the_method_is_read_back(version: str, library: str, tmp_path: Path) -> None:
+    backend, location = get_backend(f"omezarr-{version}-{library}"), Location(tmp_path / "a.ome.zarr")
+    request = WriteRequest(
+        shape=(4, 8, 8),
+        dtype=np.dtype("uint8"),
+        axes="zyx",
+        codec=parse_codec("none"),
+        level_factors=((1, 2, 2),),
+        level_method="mode",
+        spacing=(5.0, 0.5, 0.25),
+    )
+    write_array(backend, location, request, build_levels(np.zeros(request.shape, "uint8"), request.level_factors))
+    found = [d["coordinateTransformations"] for d in _attributes(location, version)["multiscales"][0]["datasets"]]
+    assert [level[0]["scale"] for level in found] == [[5.0, 0.5, 0.25], [5.0, 1.0, 0.5]]
+    assert found[1][1]["translation"] == [0.0, 0.25, 0.125]  # half a voxel of level 0
+    yaozarrs.validate_zarr_store(str(location.path))
+    with backend.open(location) as reader:
+        assert reader.stored_as().level_method == "mode"
+
+
 def _by_blocks(values: NDArray, factors: tuple[int, ...], method: str) -> NDArray:
     """Return a level by the plainest way there is: one block after the other."""
     level = np.empty(grid_shape(values.shape, factors), values.dtype)

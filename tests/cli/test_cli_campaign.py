@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ from click.testing import Result
 from storebench import campaign
 from storebench.assets import bundled_results
 from storebench.campaign import Outcome, Plan, Progress
-from storebench.cli import quick
 from storebench.records import Case, Conditions, Environment, Row, Sample
 from storebench.results.journal import Journal
 
@@ -25,6 +25,7 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(run: Run, tmp_path: Path) ->
     result = run("run", "--suite", "open", "--dry-run")
     assert result.exit_code == 0
     assert "measurements of" in " ".join(result.stderr.split())
+    assert re.search(r"^open\.\w+\.time_open: \d+ cases?$", result.stdout, re.MULTILINE)
     plan = json.loads(run("run", "--suite", "open", "--suite", "size", "--passes", "2", "--dry-run", "--json").stdout)
     assert plan["suites"] == ["open", "size"]
     assert plan["n_measurements"] > plan["n_cases"] > 0
@@ -106,7 +107,7 @@ def test_a_noisy_run_says_so_at_its_end(run: Run, tmp_path: Path, monkeypatch: p
 
 
 def test_run_report_export(run: Run, tmp_path: Path) -> None:
-    done = run("run", "--suite", "open", "--passes", "1", "--machine", "lab", "--json")
+    done = run("run", "--suite", "durable", "--passes", "1", "--machine", "lab", "--json")
     assert done.exit_code == 0, done.output
     outcome = json.loads(done.stdout)
     assert outcome["n_ok"] == outcome["plan"]["n_cases"]
@@ -126,12 +127,11 @@ def test_run_report_export(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("page_alone")
-def test_quick_on_a_users_image(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "MEASURING_LIMIT_S", 0.0)  # it ends after the first pass
+def test_quick_on_a_users_image(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))
     baseline = bundled_results()
     shutil.copytree(next(path for path in baseline.iterdir() if path.is_dir()), tmp_path / "results" / "other")
-    result = run("quick", "img[1].npy", "--machine", "lab")
+    result = run("quick", "img[1].npy", "--machine", "lab", "--budget", "1")  # it ends after the first pass
     assert result.exit_code == 0, result.output
     page = (tmp_path / "reports" / "index.html").read_text()
     assert "img" in page

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from click.testing import Result
 
 Run = Callable[..., Result]
@@ -78,6 +80,16 @@ def test_after_an_interrupt_it_is_said_what_is_left(
     assert told.exit_code == 130
     assert f"Interrupted. {words}" in " ".join(told.stderr.split())
     assert Path("a").exists() == is_kept
+
+
+def test_nothing_is_converted_into_its_own_source(run: Run) -> None:
+    Path("scan").mkdir()
+    for z in range(2):
+        tifffile.imwrite(Path("scan") / f"{z}.tif", np.zeros((8, 8), "uint8"))
+    told = run("convert", "scan", "scan/b.zarr", *_ZARR)
+    assert told.exit_code == 2
+    assert "choose a target outside of the source" in " ".join(told.stderr.split())
+    assert sorted(file.name for file in Path("scan").iterdir()) == ["0.tif", "1.tif"]
 
 
 def test_errors_name_what_to_type_next(run: Run) -> None:

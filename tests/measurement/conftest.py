@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +27,10 @@ def image(storage: Storage, request: pytest.FixtureRequest) -> Image:
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal.jsonl"
+
+
+@pytest.fixture
+def alone() -> Iterator[Callable[..., Any]]:
+    """Return what calls a module's function in a process of its own: what the test runner does meanwhile is not counted."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield lambda function, *args: pool.submit(function, *args).result()

@@ -52,7 +52,7 @@ def test_every_operation_can_be_asked_for_its_memory() -> None:
         ({"operation": "write"}, 0, 64),
         ({"operation": "read"}, 31, 70),
         ({"operation": "append", "pattern": "stream16"}, 0, 64),
-        ({"operation": "overwrite", "pattern": "plane_xz"}, 20, 120),  # a plane across touches every chunk
+        ({"operation": "overwrite", "pattern": "plane_xz"}, 12, 120),  # a plane across touches every chunk
         ({"operation": "build_levels", "n_levels": 2}, 31, 200),
         ({"operation": "open"}, 0, 4),
         ({"operation": "list"}, 0, 4),

@@ -231,7 +231,7 @@ def test_two_identical_settings_do_not_differ(storage: Storage, image: Image) ->
 
 def test_a_slow_down_that_was_put_in_is_found(storage: Storage, image: Image, tmp_path: Path) -> None:
     script = tmp_path / "slowed_worker.py"
-    script.write_text(_SLOWED.format(share=2.0))
+    script.write_text(_SLOWED.format(share=20.0))
     slowed = (str(script),)
     (slower, faster) = compare_paired(
         [

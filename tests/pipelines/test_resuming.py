@@ -60,7 +60,7 @@ def test_after_a_kill_only_what_is_missing_is_written(dataset: Dataset, target: 
     with pytest.raises(UsageError, match="is unfinished; go on with the same command and --resume"):
         write_volume(source_of(dataset), killed, Threads(2))
     other = target(path.name, "omezarr-0.5-zarrpython", **_LEVELS | {"codec": "zstd-5"})
-    with pytest.raises(UsageError, match=r"begun with other settings \(request\.codec\)"):
+    with pytest.raises(UsageError, match=r"begun with other settings \(--codec\)"):
         write_volume(source_of(dataset), other, Threads(2), resume=True)
 
     times = {p: p.stat().st_mtime_ns for p in path.rglob("c/*/*/*")}
@@ -182,7 +182,7 @@ def test_a_source_that_changed_in_place_is_another(dataset: Dataset, target: Mak
     with chunk.open("r+b") as file:
         file.write(b"other")
     assert [folder.stat().st_mtime_ns for folder in (source.path, *chunk.parents[:3])] == folder_times
-    with pytest.raises(UsageError, match=r"begun with other settings \(source\.modified_ns\)"):
+    with pytest.raises(UsageError, match=r"begun with other settings \(the source was changed since\)"):
         write_volume(source_of(_opened(source.path)), place, Threads(1), resume=True)
 
 

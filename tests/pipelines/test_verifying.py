@@ -56,6 +56,15 @@ def test_one_wrong_voxel_is_found_where_it_is(dataset: Dataset, stored: Target, 
     assert changed == [level]
 
 
+def test_levels_are_compared_with_what_the_file_says_of_them(dataset: Dataset, target: Make) -> None:
+    place = target("a.ome.zarr", "omezarr-0.4-zarrpython", levels=2, codec="zstd-3", method="nearest")
+    write_volume(source_of(dataset), place, Threads(2))
+    source = source_of(open_file(place.path))
+    verify_volume(source, Threads(2)).require_equal()
+    with pytest.raises(VerificationError, match=r"^level 1: "):
+        verify_volume(source, Threads(2), level_method="mean").require_equal()
+
+
 def test_levels_are_held_against_level_0_without_a_source(stored: Target) -> None:
     found = verify_volume(source_of(open_file(stored.path)), Threads(2))
     assert found.levels[0].difference is None

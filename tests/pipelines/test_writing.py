@@ -164,6 +164,9 @@ def test_engines_exclude_each_other_and_need_dask(monkeypatch: pytest.MonkeyPatc
         pass
     with pytest.raises(UsageError, match="--memory-limit is for the processes"), engine_for(threads=2, memory_limit=1):
         pass
+    too_small = engine_for(workers=1, memory_limit=64 << 20)
+    with pytest.raises(UsageError, match=r"--memory-limit 64.0 MiB is less than .* give 384 MiB or more"), too_small:
+        pass
     monkeypatch.setattr(
         "storebench.pipelines._engines.missing_distributions",
         lambda names, extra: f'{", ".join(names)} not installed; install with: pip install "storebench[{extra}]"',

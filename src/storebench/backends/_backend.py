@@ -46,6 +46,9 @@ class WriteRequest:
         How further levels are made, one of `levels.METHODS`; for formats that note it or say where a voxel's centre lies.
     stack_axis : int
         The axis along which a stack of 2-D files is cut; other formats do not look at it.
+    spacing : tuple of float
+        Size of a voxel of level 0 per axis, in any one unit; OME-Zarr notes it as scale, other formats do not look at it.
+        Empty: 1 on each axis.
     """
 
     shape: Shape
@@ -56,6 +59,7 @@ class WriteRequest:
     level_factors: tuple[Shape, ...] = ()
     level_method: str = "mean"
     stack_axis: int = 0
+    spacing: tuple[float, ...] = ()
 
     @property
     def level_shapes(self) -> tuple[Shape, ...]:
@@ -86,6 +90,8 @@ class StoredAs:
         The same of each level above 0, where chunks of their own are known; empty: unknown.
     chunk_bytes : int or None
         Stored payload without metadata, all levels; None where the format does not tell them apart.
+    level_method : str or None
+        How levels above 0 were made, in the file's own words ("mean"); None where it does not tell.
     note : str
         What else is worth knowing, in words.
     """
@@ -99,6 +105,7 @@ class StoredAs:
     decode_shape: Shape | None
     chunk_bytes: int | None
     smaller_decode_shapes: tuple[Shape, ...] = ()
+    level_method: str | None = None
     note: str = ""
 
     def decode_shape_of(self, level: int) -> Shape | None:

@@ -1,15 +1,15 @@
 """The group metadata of OME-Zarr 0.4 and 0.5, for each library that writes the arrays.
 
-Scales are relative (1.0 at level 0) and without unit: one would be invented. A voxel of a level stands for its block,
-whose centre lies (factor - 1) / 2 voxels of level 0 further on: the translation. Where a level is every n-th voxel, each
-lies where it lay, and there is none.
+Scales are the spacing that was given, or relative (1.0 at level 0), and without unit: one would be invented. A voxel of a
+level stands for its block, whose centre lies (factor - 1) / 2 voxels of level 0 further on: the translation. Where a level
+is every n-th voxel, each lies where it lay, and there is none.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from storebench.backends._backend import WriteRequest
 
@@ -56,10 +56,14 @@ def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str
         The image's name.
     """
     datasets = []
+    spacing = request.spacing or (1.0,) * len(request.shape)
     for level, factors in enumerate([(1,) * len(request.shape), *request.level_factors]):
-        transforms: list[dict[str, Any]] = [{"type": "scale", "scale": [float(f) for f in factors]}]
+        transforms: list[dict[str, Any]] = [
+            {"type": "scale", "scale": [s * f for s, f in zip(spacing, factors, strict=True)]}
+        ]
         if level and request.level_method not in _IN_PLACE:
-            transforms.append({"type": "translation", "translation": [(f - 1) / 2 for f in factors]})
+            centres = [s * (f - 1) / 2 for s, f in zip(spacing, factors, strict=True)]
+            transforms.append({"type": "translation", "translation": centres})
         datasets.append({"path": str(level), "coordinateTransformations": transforms})
     multiscale: dict[str, Any] = {
         "name": name,
@@ -73,8 +77,26 @@ def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str
     return {"ome": {"version": version, "multiscales": [multiscale]}}
 
 
-def axes_and_paths(attributes: Mapping[str, Any], version: str) -> tuple[str | None, list[str]]:
-    """Return axis names (None where they are not one letter each) and the path of each level.
+class Multiscale(NamedTuple):
+    """What a group's attributes say.
+
+    Attributes
+    ----------
+    axes : str or None
+        Axis names; None where they are not one letter each.
+    paths : list of str
+        Array of each level.
+    level_method : str or None
+        How levels were made, in the file's own words; None where it does not tell.
+    """
+
+    axes: str | None
+    paths: list[str]
+    level_method: str | None
+
+
+def multiscale_of(attributes: Mapping[str, Any], version: str) -> Multiscale:
+    """Read the attributes of a group.
 
     Raises
     ------
@@ -86,4 +108,6 @@ def axes_and_paths(attributes: Mapping[str, Any], version: str) -> tuple[str | N
     multiscale = attributes["multiscales"][0]
     names = [str(axis["name"]) for axis in multiscale["axes"]]
     paths = [str(dataset["path"]) for dataset in multiscale["datasets"]]
-    return "".join(names) if all(len(name) == 1 for name in names) else None, paths
+    axes = "".join(names) if all(len(name) == 1 for name in names) else None
+    method = multiscale.get("type")
+    return Multiscale(axes, paths, method if isinstance(method, str) else None)

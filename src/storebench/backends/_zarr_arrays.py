@@ -17,6 +17,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from storebench.backends._backend import StoredAs, WriteRequest, owned
+from storebench.backends._omezarr import Multiscale
 from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
 from storebench.backends._zarr_stored import describe
 from storebench.errors import DataError, UsageError
@@ -191,15 +192,15 @@ class ArraysReader:
         Array of each level inside the store; "" is the store itself.
     zarr_format : int
         2 or 3.
-    axes : str, optional
-        Names that a group around the arrays gives; None: the array's own.
+    group : Multiscale, optional
+        What a group around the arrays says of them.
     """
 
     def __init__(
-        self, location: Location, store: Any, paths: Sequence[str], *, zarr_format: int, axes: str | None = None
+        self, location: Location, store: Any, paths: Sequence[str], *, zarr_format: int, group: Multiscale | None = None
     ) -> None:
         self._location, self._store, self._paths, self._zarr_format = location, store, paths, zarr_format
-        self._axes = axes
+        self._group = group
         self._arrays: dict[int, Any] = {}
 
     def array(self, level: int) -> Any:
@@ -257,7 +258,7 @@ class ArraysReader:
             metadata=arrays[0].metadata.to_dict(),
             dtype=arrays[0].dtype,
             arrays=[(tuple(a.shape), Layout(chunk_shape=tuple(a.chunks), shard_shape=a.shards)) for a in arrays],
-            axes=self._axes,
+            group=self._group,
         )
 
 

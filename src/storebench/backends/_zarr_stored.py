@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.backends._backend import StoredAs
+from storebench.backends._omezarr import Multiscale
 from storebench.backends._zarr_codecs import neutral_name
 from storebench.errors import DataError
 from storebench.grid import Layout, Shape, grid_shape
@@ -25,7 +26,7 @@ def describe(
     metadata: Mapping[str, Any],
     dtype: np.dtype,
     arrays: Sequence[tuple[Shape, Layout]],
-    axes: str | None,
+    group: Multiscale | None,
 ) -> StoredAs:
     """Describe an image as it is found, after a look at every object's size.
 
@@ -39,8 +40,8 @@ def describe(
         Of a voxel.
     arrays : sequence of (tuple of int, Layout)
         Shape, chunks and shards of each level.
-    axes : str or None
-        Names that a group around the arrays gives; None: the array's own.
+    group : Multiscale or None
+        What a group around the arrays says of them; None: there is none.
 
     Raises
     ------
@@ -62,7 +63,8 @@ def describe(
     return StoredAs(
         shape=shape,
         dtype=dtype,
-        axes=axes or _axes_of(metadata),
+        axes=(group and group.axes) or _axes_of(metadata),
+        level_method=group and group.level_method,
         layout=layout,
         codec=codec,
         level_shapes=tuple(shape for shape, _ in arrays),

@@ -75,20 +75,19 @@ class OmeZarrZarrPython(ZarrPython):
     def open(self, location: Location) -> Iterator[ArrayReader]:
         """Open a stored image: its group now, each level when it is asked for."""
         store = open_store(location, read_only=True)
-        axes, paths = self._multiscale(store, location)
-        yield ArraysReader(location, store, paths, zarr_format=self.zarr_format, axes=axes)
+        found = self._multiscale(store, location)
+        yield ArraysReader(location, store, found.paths, zarr_format=self.zarr_format, group=found)
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
         """Open all levels of a stored image for writing into them."""
         store = open_store(location, read_only=False)
-        _, paths = self._multiscale(store, location)
+        paths = self._multiscale(store, location).paths
         yield ArraysWriter(
             [open_array(store, location, zarr_format=self.zarr_format, name=path, mode="r+") for path in paths]
         )
 
-    def _multiscale(self, store: Any, location: Location) -> tuple[str | None, list[str]]:
-        """Return axis names (None where they are not one letter each) and the path of each level."""
+    def _multiscale(self, store: Any, location: Location) -> _omezarr.Multiscale:
         import zarr
 
         try:
@@ -99,7 +98,7 @@ class OmeZarrZarrPython(ZarrPython):
                 zarr_format=self.zarr_format,
                 use_consolidated=False,
             )
-            return _omezarr.axes_and_paths(dict(group.attrs), self.version)
+            return _omezarr.multiscale_of(dict(group.attrs), self.version)
         except FileNotFoundError as error:
             file = ".zgroup" if self.zarr_format == 2 else "zarr.json"
             raise DataError(

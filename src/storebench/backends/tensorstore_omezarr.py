@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 from storebench.backends import _omezarr
@@ -70,22 +69,21 @@ class OmeZarrTensorstore(ZarrTensorstore):
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
         """Open a stored image: its group now, each level when it is asked for."""
-        axes, paths = self._multiscale(location)
-        yield ZarrReader(location, paths, zarr_format=self.zarr_format, axes=axes)
+        found = self._multiscale(location)
+        folders = [location.path / path for path in found.paths]
+        yield ZarrReader(location, folders, zarr_format=self.zarr_format, group=found)
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
         """Open all levels of a stored image for writing into them."""
-        _, paths = self._multiscale(location)
-        yield ArraysWriter(location, [open_zarr(location, path, self.zarr_format) for path in paths])
+        folders = [location.path / path for path in self._multiscale(location).paths]
+        yield ArraysWriter(location, [open_zarr(location, folder, self.zarr_format) for folder in folders])
 
-    def _multiscale(self, location: Location) -> tuple[str | None, list[Path]]:
-        """Return axis names (None where they are not one letter each) and the folder of each level."""
+    def _multiscale(self, location: Location) -> _omezarr.Multiscale:
         file = location.path / (".zattrs" if self.zarr_format == 2 else "zarr.json")
         data = read_file(location, file, what=f"OME-Zarr {self.version} image")
         try:
             found = json.loads(data)
-            axes, paths = _omezarr.axes_and_paths(found if self.zarr_format == 2 else found["attributes"], self.version)
+            return _omezarr.multiscale_of(found if self.zarr_format == 2 else found["attributes"], self.version)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise damaged_metadata(file, error) from error
-        return axes, [location.path / path for path in paths]

@@ -17,6 +17,7 @@ import numpy as np
 
 from storebench.backends import _zarr_codecs
 from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest, refusal
+from storebench.backends._omezarr import Multiscale
 from storebench.backends._tensorstore import Tensorstore, create_array, folder_store, open_array, write_file
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
 from storebench.backends._zarr_stored import describe
@@ -140,13 +141,15 @@ class ZarrReader(ArraysReader):
         Folder of each level's array.
     zarr_format : int
         2 or 3.
-    axes : str, optional
-        Names that a group around the arrays gives; None: the array's own.
+    group : Multiscale, optional
+        What a group around the arrays says of them.
     """
 
-    def __init__(self, location: Location, paths: Sequence[Path], *, zarr_format: int, axes: str | None = None) -> None:
+    def __init__(
+        self, location: Location, paths: Sequence[Path], *, zarr_format: int, group: Multiscale | None = None
+    ) -> None:
         super().__init__(location)
-        self._paths, self._zarr_format, self._axes = paths, zarr_format, axes
+        self._paths, self._zarr_format, self._group = paths, zarr_format, group
 
     def open_level(self, level: int) -> Any:
         """Open the array of a level."""
@@ -171,7 +174,7 @@ class ZarrReader(ArraysReader):
             metadata=metadata[0],
             dtype=np.dtype(arrays[0].dtype.numpy_dtype),
             arrays=[(tuple(a.shape), _layout_of(m)) for a, m in zip(arrays, metadata, strict=True)],
-            axes=self._axes,
+            group=self._group,
         )
 
 

@@ -44,9 +44,15 @@ def _image_lines(row: _Row) -> list[_Line]:
     layout = "in one piece" if one_piece else f"chunks {shape_text(row['chunk_shape'])}"
     shards = f", shards {shape_text(row['shard_shape'])}" if row["shard_shape"] else ""
     threads = "" if is_missing(row["threads"]) else f", {counted(row['threads'], 'thread')} at most"
+    levels = ""
+    if row["n_levels"] > 1:
+        along = f" along {row['level_axes']}" if row["level_axes"] else ""
+        levels = f", {row['n_levels']} levels by {row['level_method']}{along}"
+    at_once = "" if row["concurrency"] is None else f", {row['concurrency']} at once"
+    held = f"{layout}{shards}, {row['codec']}{levels}{threads}{at_once}"
     return [
         ("Image", image + (" (assumed: the file names none; say --axes)" if row.get("axes_assumed") else "")),
-        ("Stored as", f"{row['backend']} {row['library_version'] or ''}, {layout}{shards}, {row['codec']}{threads}"),
+        ("Stored as", f"{row['backend']} {row['library_version'] or ''}, {held}"),
     ]
 
 
@@ -117,7 +123,10 @@ def _limit_lines(row: _Row) -> list[_Line]:
     if is_missing(row["limit_fraction"]):
         return []
     terms = [f"{word} {seconds_text(row[name])}" for name, word in _LIMIT_TERMS.items() if row[name]]
-    text = f"{ratio_text(100 * row['limit_fraction'])} % of what this machine could do at best"
+    share = row["limit_fraction"]
+    text = f"{ratio_text(100 * share)} % of what this machine could do at best"
+    if share > 1:  # what it can do at best is measured too, at another time
+        text = f"{times_text(share)} as fast as what was measured as this machine's best, so it does not hold here"
     return [("Limit", f"{text}: {' + '.join(terms)}" if terms else text)]
 
 

@@ -75,6 +75,15 @@ _TITLES: Final = {
 )
 @click.argument("file", required=False)
 @axes_option
+@click.option(
+    "--budget",
+    "budget_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=MEASURING_LIMIT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time to measure at most, though not before one whole pass.",
+)
 @results_option
 @report_option
 @machine_option
@@ -86,6 +95,7 @@ def quick_command(
     *,
     file: str | None,
     axes: str | None,
+    budget_s: float,
     results: Path,
     reports: Path,
     machine: str | None,
@@ -102,16 +112,16 @@ def quick_command(
     output.after_interrupt = f"What was measured is kept. Start again with: {again}"
     root = open_storage(output, storage)
     image = take_image(output, root, file or DEFAULT_DATA, axes=axes, max_bytes=_MAX_BYTES)
-    plan = _plan(results, machine, image, root)
+    plan = _plan(results, machine, image, root, budget_s)
     note_plan(output, plan)
     require_writable(reports)
-    deadline = Deadline(plan.passes, MEASURING_LIMIT_S)
+    deadline = Deadline(plan.passes, budget_s)
     outcome = run_plan(output, plan, deadline=deadline)
     stopped_by_user = outcome.interrupted and not deadline.has_ended_it
     note_outcome(output, plan, outcome)
     if deadline.has_ended_it:
         output.note(
-            f"Stopped after {seconds_text(MEASURING_LIMIT_S)} of measuring, with fewer samples per case than planned. "
+            f"Stopped after {seconds_text(budget_s)} of measuring, with fewer samples per case than planned. "
             "For all of them: storebench run"
         )
     _conclude(output, plan, image, outcome_facts(outcome), reports, json=json)
@@ -124,14 +134,14 @@ def quick_command(
         raise click.exceptions.Exit(MEASURING_FAILED)
 
 
-def _plan(results: Path, machine: str | None, image: Image, storage: Any) -> Plan:
+def _plan(results: Path, machine: str | None, image: Image, storage: Any, budget_s: float) -> Plan:
     """Plan as many passes as fit the time."""
     from storebench.campaign import plan_campaign
 
     workspace = make_workspace(results, machine, storage)
     for passes in range(_MOST_PASSES, _FEWEST_PASSES, -1):
         plan = plan_campaign(workspace=workspace, tier="quick", image=image, passes=passes)
-        if plan.estimate_s <= MEASURING_LIMIT_S + _COUNTING_S:
+        if plan.estimate_s <= budget_s + _COUNTING_S:
             return plan
     return plan_campaign(workspace=workspace, tier="quick", image=image, passes=_FEWEST_PASSES)
 

@@ -20,6 +20,7 @@ from storebench.cli._campaign import (
     take_image,
 )
 from storebench.cli._errors import INTERRUPTED, MEASURING_FAILED
+from storebench.cli._measured import counted
 from storebench.cli._options import (
     PERCENT,
     axes_option,
@@ -124,6 +125,8 @@ def run_command(
     elif json:
         output.json(plan_facts(plan))
     else:
+        for grid in plan.grids:
+            output.say(f"{', '.join(grid.benchmarks)}: {counted(grid.n_cases, 'case')}")
         for name, reason in plan.skipped:
             output.say(f"Skipped: {name}: {reason}")
         output.say("Nothing was measured. Start it with the same command without --dry-run")

@@ -83,7 +83,11 @@ def _target_options(function: _F) -> _F:
         click.option(
             "--level-axes", metavar="NAMES", help="Axes that levels are smaller on, as yx. Left out: all in space."
         ),
-        click.option("--spacing", type=SPACING, help="Size of a voxel per axis: 5,1,1. Coarse axes are halved later."),
+        click.option(
+            "--spacing",
+            type=SPACING,
+            help="Size of a voxel per axis: 5,1,1. Coarse axes are halved later; OME-Zarr keeps it as scale.",
+        ),
         click.option(
             "--stack-axis",
             type=click.IntRange(min=0),
@@ -136,18 +140,28 @@ def convert_command(output: Output, /, *, source: str, target: Path, axes: str |
 
     With --levels the smaller levels are made too, each from the full resolution.
     """
-    from storebench.datasets import open_dataset
+    from storebench.datasets import FileDataset, open_dataset
     from storebench.pipelines import require_finished
 
     require_finished(Path(source))
-    _write(output, open_dataset(source, axes=axes), target, **settings)
+    dataset = open_dataset(source, axes=axes)
+    if isinstance(dataset, FileDataset):
+        _require_apart(dataset.path, target)
+    _write(output, dataset, target, **settings)
+
+
+def _require_apart(source: Path, target: Path) -> None:
+    """Refuse a target that lies in its own source, or the other way round."""
+    one, other = source.resolve(), target.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise UsageError(f"{target} and its source {source} lie in each other; choose a target outside of the source")
 
 
 @command("verify", examples=_VERIFY)
 @click.argument("image")
 @click.option("--against", metavar="SOURCE", help="What it must equal: a file, or a synthetic dataset's name.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of a synthetic dataset.")
-@click.option("--level-method", default="mean", show_default=True, metavar="NAME", help="How its levels were made.")
+@click.option("--level-method", metavar="NAME", help="How its levels were made. Left out: as the file says, else mean.")
 @axes_option
 @_engine_options
 @json_option
@@ -159,7 +173,7 @@ def verify_command(
     image: str,
     against: str | None,
     seed: int,
-    level_method: str,
+    level_method: str | None,
     axes: str | None,
     json: bool,
     **engine: Any,
@@ -173,7 +187,7 @@ def verify_command(
     from storebench.levels import METHODS
     from storebench.pipelines import engine_for, require_finished, source_of, verify_volume
 
-    if level_method not in METHODS:
+    if level_method is not None and level_method not in METHODS:
         raise unknown_name("way to make levels", level_method, METHODS)
     for path in filter(None, (image, against)):
         require_finished(Path(path))
@@ -235,6 +249,7 @@ def _write(
         level_factors=level_factors(dataset.axes, dataset.shape, levels, spacing, along=level_axes),
         level_method=level_method,
         stack_axis=stack_axis,
+        spacing=spacing or (),
     )
     place = Target(backend=get_backend(backend).name, path=target.absolute(), request=request)
     if get_backend(backend).parallel_writes == "none" and not any(engine.values()):

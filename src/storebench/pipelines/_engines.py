@@ -23,7 +23,7 @@ from storebench.backends import get_backend
 from storebench.backends._backend import missing_distributions
 from storebench.errors import MeasurementError, MissingDependencyError, StorageError, UsageError
 from storebench.pipelines._arrays import Done
-from storebench.units import MIB
+from storebench.units import MIB, bytes_text
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -36,6 +36,9 @@ _BLOCKS_PER_WORKER: Final = 2
 """Blocks that a worker has or waits with: the next is there when one is done."""
 
 _CONNECT_S: Final = 30
+
+_LEAST_MEMORY: Final = 384 * MIB
+"""A worker with its libraries holds about 170 MiB before its first block, and distributed pauses it at 80 % of its limit."""
 
 _ALLOCATOR: Final = {"MALLOC_TRIM_THRESHOLD_": str(64 * MIB), "MALLOC_MMAP_THRESHOLD_": str(16 * MIB)}
 """glibc's settings in worker processes: they keep so much of freed memory. distributed's own give every array of 64 KiB back at
@@ -253,6 +256,11 @@ def engine_for(
         )
     if memory_limit is not None and workers is None:
         raise UsageError("--memory-limit is for the processes of --workers N; leave it out, or add --workers 2")
+    if memory_limit is not None and memory_limit < _LEAST_MEMORY:
+        raise UsageError(
+            f"--memory-limit {bytes_text(memory_limit)} is less than a worker takes with its libraries and two blocks; "
+            f"give {bytes_text(_LEAST_MEMORY)} or more"
+        )
     why_not = missing_distributions(("dask", "distributed"), "dask")
     if why_not is not None:
         raise MissingDependencyError(why_not)
@@ -317,6 +325,11 @@ def _connected(scheduler: str) -> Iterator[Client]:
             f"dask worker {scheduler} --nworkers 2 --nthreads 1"
         ) from error
     with client:
-        if not client.nthreads():
-            raise StorageError(f"{scheduler} has no workers; start some with: dask worker {scheduler} --nworkers 2")
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_S)
+        except TimeoutError as error:
+            raise StorageError(
+                f"{scheduler} has no workers, and none came within {_CONNECT_S} s; "
+                f"start some with: dask worker {scheduler} --nworkers 2"
+            ) from error
         yield client

@@ -142,7 +142,7 @@ class ProgressFile:
             ) from error
         asked = json.loads(json.dumps(plan))
         if kept is not None and kept != asked:
-            other = ", ".join(_differing(kept, asked))
+            other = "; ".join(_OPTIONS.get(name, name) for name in _differing(kept, asked))
             raise UsageError(
                 f"{self._target} was begun with other settings ({other}); give the same as then, or remove it and {self.path} "
                 "and start again without --resume"
@@ -187,8 +187,25 @@ class ProgressFile:
         self._file.flush()  # to the operating system: what the end of this process cannot undo
 
 
+_OPTIONS: Final[Mapping[str, str]] = {
+    "backend": "--backend",
+    "request.axes": "--axes",
+    "request.codec": "--codec",
+    "request.dtype": "--dtype",
+    "request.layout": "--chunks or --shards",
+    "request.level_factors": "--levels, --level-axes or --spacing",
+    "request.level_method": "--level-method",
+    "request.shape": "--shape",
+    "request.spacing": "--spacing",
+    "request.stack_axis": "--stack-axis",
+    "source.modified_ns": "the source was changed since",
+    "source.seed": "--seed",
+}
+"""What is said where a plan differs; of others, as "versions.zarr", the name itself."""
+
+
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Return the names of what differs, as in "request.layout"."""
+    """Return the names of what differs, as in "request.codec"."""
     names = []
     for key in sorted(one.keys() | other.keys()):
         a, b = one.get(key), other.get(key)

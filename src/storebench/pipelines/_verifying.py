@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from storebench.codecs import parse_codec
 from storebench.errors import StorebenchError, VerificationError
 from storebench.grid import Region, Shape, grid_shape, iter_blocks
+from storebench.levels import METHODS
 from storebench.pipelines._arrays import Done, block_work, region_array
 from storebench.pipelines._blocks import Block, block_voxels, grown, piece_of
 from storebench.pipelines._differences import Difference, difference_of
@@ -95,7 +96,7 @@ def verify_volume(
     engine: Engine,
     *,
     against: Source | None = None,
-    level_method: str = "mean",
+    level_method: str | None = None,
     shown: Callable[[Progress], None] = lambda _: None,
 ) -> Verified:
     """Read an image of any size, compare it, and make its digest.
@@ -109,8 +110,8 @@ def verify_volume(
     against : Source, optional
         What level 0 should be, and what the smaller levels should be made of; None: level 0 is compared with nothing, and the
         others with what level 0 makes.
-    level_method : str
-        How the levels were made, one of `levels.METHODS`.
+    level_method : str, optional
+        How the levels were made, one of `levels.METHODS`; None: as the file says, or by "mean" where it says none of these.
     shown : callable
         Called with the progress after each block.
 
@@ -122,8 +123,9 @@ def verify_volume(
     began, peaks = time.monotonic(), Peaks()
     if against is not None:
         _require_alike(image, against)
+    method = level_method or _noted_method(image)
     levels = [
-        _Level(found=voxels, expected=_expected(image, against, level, level_method))
+        _Level(found=voxels, expected=_expected(image, against, level, method))
         for level, voxels in enumerate(image.levels)
     ]
     blocks = list(_blocks(image, levels))
@@ -163,6 +165,12 @@ def _is_lossless(image: Source) -> bool:
         return parse_codec(image.stored.codec).lossless
     except StorebenchError:
         return True
+
+
+def _noted_method(image: Source) -> str:
+    """Return how a file says that its levels were made."""
+    noted = None if image.stored is None else image.stored.level_method
+    return noted if noted is not None and noted in METHODS else "mean"
 
 
 def _expected(image: Source, against: Source | None, level: int, method: str) -> SmallerLevel | Voxels | None:
