@@ -6,7 +6,7 @@ Each backend maps a `Codec` to its library's settings, or says in a sentence why
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -160,6 +160,12 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """By backend: the codec that its library takes when it is asked nothing. A test asks each library."""
+
+
+def examples_of(kinds: Collection[str]) -> list[str]:
+    """Return a name of each family."""
+    first = {parse_codec(name).kind: name for name in reversed(EXAMPLES)}
+    return sorted(first[kind] for kind in first if kind in kinds)
 
 
 def parse_codec(name: str) -> Codec:

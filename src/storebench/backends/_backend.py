@@ -13,7 +13,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.codecs import Codec
+from storebench.codecs import LIST_COMMAND, Codec, examples_of
 from storebench.errors import UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
@@ -348,7 +348,7 @@ def refusal(  # noqa: PLR0911 (one line per reason)
     if dtypes is not None and request.dtype.name not in dtypes.split():
         return f"{name} cannot hold {request.dtype.name}; it holds {', '.join(dtypes.split())}"
     if request.codec.kind not in kinds:
-        return f"{name} has no codec {request.codec.name}; it has {', '.join(sorted(kinds))}"
+        return f"{name} has no codec {request.codec.name}; it has {', '.join(examples_of(kinds))} and the like: {LIST_COMMAND}"
     if request.level_factors and not levels:
         return f"{name} holds one resolution level; use omezarr-0.5-zarrpython or omezarr-0.4-zarrpython for several"
     for fine, coarse in itertools.pairwise(((1,) * ndim, *request.level_factors)):
