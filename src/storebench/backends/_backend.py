@@ -318,6 +318,7 @@ def refusal(  # noqa: PLR0911 (one line per reason)
     n_axes: range,
     dtypes: str | None = None,
     kinds: Collection[str],
+    filters: Collection[str] = (),
     levels: bool = False,
     shards: bool = False,
 ) -> str | None:
@@ -335,6 +336,8 @@ def refusal(  # noqa: PLR0911 (one line per reason)
         numpy's names of the dtypes that it holds, separated by blanks; None: all that storebench makes.
     kinds : collection of str
         Codec families that it holds.
+    filters : collection of str
+        What it can do before compression (`Codec.filter`).
     levels, shards : bool
         Whether it holds several resolution levels, and shards.
     """
@@ -347,6 +350,8 @@ def refusal(  # noqa: PLR0911 (one line per reason)
         return f"{name} holds images of {hold} axes, this one has {ndim} ({request.axes}){advice}"
     if dtypes is not None and request.dtype.name not in dtypes.split():
         return f"{name} cannot hold {request.dtype.name}; it holds {', '.join(dtypes.split())}"
+    if request.codec.filter is not None and request.codec.filter not in filters:
+        return f"{name} has no filter {request.codec.filter}; take a codec without it: storebench list codecs"
     if request.codec.kind not in kinds:
         return f"{name} has no codec {request.codec.name}; it has {', '.join(sorted(kinds))}"
     if request.level_factors and not levels:
