@@ -102,7 +102,7 @@ class Codec:
         return all(aim is None for aim in aims)
 
 
-_ERROR: Final = r"([0-9]+(?:\.[0-9]+)?)"
+_ERROR: Final = r"((?:[1-9][0-9]*|0(?=\.))(?:\.[0-9]*[1-9])?)"
 """A bound in the image's units, written as a plain decimal number."""
 
 _RULES: Final = (
@@ -156,7 +156,7 @@ _RULES: Final = (
         r"bitshuffle-(lz4|zstd-([1-9]|1[0-9]|2[0-2]))",
         lambda m: {
             "kind": "bitshuffle",
-            "compressor": m[1][:4].rstrip("-"),
+            "compressor": m[1].partition("-")[0],
             "level": None if m[2] is None else int(m[2]),
         },
         ("bitshuffle-lz4", "bitshuffle-zstd-3"),
