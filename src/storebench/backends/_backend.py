@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,6 +252,25 @@ class Backend(Protocol):
 
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond `distributions`, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
+
+
+@runtime_checkable
+class OwnFsync(Protocol):
+    """What a backend has beyond `Backend` if its library can wait for the device by itself, where a location says so."""
+
+    @property
+    def own_fsync(self) -> str:
+        """The library's setting that does it, as in "file_io_sync"."""
+
+
+def why_no_own_fsync(backend: Backend) -> str | None:
+    """Return None where a backend's library can wait for the device by itself, else the sentence."""
+    if isinstance(backend, OwnFsync):
+        return None
+    return (
+        f"{backend.library} has no fsync of its own that {backend.name} could switch on; "
+        "use durability durable, where storebench has the file system synced after the call"
+    )
 
 
 def check_thread_limit(threads: int) -> None:
