@@ -167,6 +167,15 @@ def _block_bytes(path: Path, attributes: Attributes) -> int:
     return n_bytes
 
 
+def block_shape(path: Path, n_axes: int) -> Shape | None:
+    """Return how many voxels a block's header says it holds, in the image's order; None where there is no such header."""
+    with path.open("rb", buffering=0) as file:
+        head = file.read(4 + 4 * n_axes)
+    if len(head) < 4 + 4 * n_axes:
+        return None
+    return struct.unpack(f">HH{n_axes}I", head)[:1:-1]
+
+
 def block_path(location: Location, index: tuple[int, ...]) -> Path:
     """Return the file of the block at grid coordinates `index`, in the image's order."""
     return dataset_folder(location).joinpath(*map(str, index[::-1]))

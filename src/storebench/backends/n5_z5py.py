@@ -6,6 +6,8 @@ Where z5py cannot be held to the terms of the others, and so differs from tensor
 - a block at the edge is cut, as N5's own library does; a block larger than the image it would shrink silently, which is refused.
 - **Blosc's level is 5 whatever is asked** (z5py 3.0.2 reads it by another name than it takes it): other levels are refused.
 - gzip is libdeflate's, whose levels cost and give something else than zlib's; level 0 compresses too, and is refused.
+- **writing a part of a whole block at the edge destroys its other voxels** (z5py 3.0.2): tensorstore writes such blocks, and
+  a write into one is refused. z5py's own are cut.
 
 Files are written in place, not renamed, and opened behind Python's back: nothing is counted.
 """
@@ -31,7 +33,7 @@ from storebench.backends._backend import (
 )
 from storebench.backends._single_file import check_region, check_values
 from storebench.codecs import SHUFFLES, Codec
-from storebench.errors import DataError, StorageError
+from storebench.errors import DataError, StorageError, UnsupportedError
 from storebench.grid import Region, Shape, block_region, blocks_touched
 from storebench.stores import Location
 
@@ -103,7 +105,7 @@ class N5Z5py:
     @contextmanager
     def reopen(self, location: Location) -> Iterator[_Z5pyWriter]:
         """Open the stored dataset for writing into it."""
-        yield _Z5pyWriter(location, _open(location, "r+"))
+        yield _Z5pyWriter(location, _open(location, "r+"), written_by_others=True)
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """There is none."""
@@ -175,16 +177,42 @@ def _storing(location: Location) -> Iterator[None]:
 
 
 class _Z5pyWriter:
-    """Writes regions; what lies in a block beside the region is read, kept and written again."""
+    """Writes regions; what lies in a block beside the region is read, kept and written again.
 
-    def __init__(self, location: Location, dataset: Any) -> None:
-        self._location, self._dataset = location, dataset
+    Parameters
+    ----------
+    location : Location
+        The image.
+    dataset : z5py.Dataset
+        It, open.
+    written_by_others : bool
+        Whether there may be blocks that another library wrote.
+    """
+
+    def __init__(self, location: Location, dataset: Any, *, written_by_others: bool = False) -> None:
+        self._location, self._dataset, self._written_by_others = location, dataset, written_by_others
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         """Store a region."""
         check_values(self._dataset, region, values, level)
+        if self._written_by_others:
+            self._refuse_whole_blocks_at_the_edge(region)
         with _storing(self._location):
             self._dataset[region.slices] = values
+
+    def _refuse_whole_blocks_at_the_edge(self, region: Region) -> None:
+        """Refuse to write a part of a block that sticks out of the image."""
+        chunk, shape = tuple(self._dataset.chunks), tuple(self._dataset.shape)
+        for index in blocks_touched(region, chunk):
+            own = block_region(index, chunk, shape)
+            if own.shape == chunk or region.intersection(own) == own:
+                continue
+            path = _n5.block_path(self._location, index)
+            if path.is_file() and _n5.block_shape(path, len(shape)) not in (own.shape, None):
+                raise UnsupportedError(
+                    f"the chunk file {path} sticks out of the image, as tensorstore writes it, and z5py would destroy what lies "
+                    "in it beside the region; write whole chunks, or use n5-tensorstore"
+                )
 
     def flush(self) -> None:
         """Do nothing: each write has closed the files of its blocks, and the attributes were there before."""
