@@ -287,6 +287,8 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
         "omezarr-0.5-tensorstore": "none",
         "precomputed-tensorstore": "none",
+        "n5-tensorstore": "blosc-lz4-5-shuffle",
+        "n5-z5py": "gzip-5",
         "tiff-tifffile": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",
