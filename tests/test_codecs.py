@@ -12,6 +12,8 @@ from storebench.codecs import BLOSC_COMPRESSORS, EXAMPLES, SHUFFLES, Codec, pars
 from storebench.errors import UnknownNameError
 
 _PREDICTOR = st.sampled_from(["", "-predictor"])
+_ERRORS = st.decimals("0.001", "1000", places=3).map(lambda n: f"{n.normalize():f}")
+_BOUNDS = _ERRORS.map("error-{}".format)
 _NAMES = st.one_of(
     st.sampled_from(["none", "crc32c", "jp2-lossless"]),
     st.integers(0, 9).map("gzip-{}".format),
@@ -21,6 +23,20 @@ _NAMES = st.one_of(
     ),
     st.builds("deflate-{}{}".format, st.integers(0, 9), _PREDICTOR),
     _PREDICTOR.map("lzw{}".format),
+    st.builds("zstd-{}-{}".format, st.integers(1, 22), st.sampled_from(["shuffle", "delta"])),
+    st.builds("zstd-{}-bitround-{}".format, st.integers(1, 22), st.integers(1, 52)),
+    st.builds("zstd-{}-fixedscale-{}".format, st.integers(1, 22), _ERRORS),
+    st.builds(
+        "blosc2-{}-{}-{}".format, st.sampled_from(BLOSC_COMPRESSORS), st.integers(0, 9), st.sampled_from(SHUFFLES)
+    ),
+    st.one_of(st.just("bitshuffle-lz4"), st.integers(1, 22).map("bitshuffle-zstd-{}".format)),
+    st.integers(0, 9).map("deflate-{}-shuffle".format),
+    st.sampled_from(["lzf", "lzf-shuffle", "compressed-segmentation", "jls-lossless", "jxr-lossless"]),
+    st.integers(0, 12).map("pcodec-{}".format),
+    st.builds("{}-{}".format, st.sampled_from(["zfp", "lerc"]), st.one_of(st.just("lossless"), _BOUNDS)),
+    st.integers(1, 100).map("jpeg-{}".format),
+    st.one_of(st.integers(1, 9).map("jxl-lossless-{}".format), _ERRORS.map("jxl-distance-{}".format)),
+    st.integers(1, 999).map("jls-error-{}".format),
     st.integers(0, 9).map("png-{}".format),
     st.integers(1, 9999).map("jp2-ratio-{}".format),
     st.integers(20, 149).map("jp2-psnr-{}".format),
@@ -30,12 +46,17 @@ _NAMES = st.one_of(
 
 def _spelled(codec: Codec) -> str:
     """Write a codec's name from its fields alone: the inverse of parsing."""
+    aim = codec.keep_bits if codec.filter == "bitround" else codec.max_error
     end = "-predictor" if codec.predictor else ""
+    if codec.filter is not None:
+        end = f"-{codec.filter}" + ("" if aim is None else f"-{aim:g}")
     match codec.kind:
         case "none":
             return "crc32c" if codec.crc32c else "none"
-        case "blosc":
-            name = f"blosc-{codec.compressor}-{codec.level}-{codec.shuffle}"
+        case "blosc" | "blosc2":
+            name = f"{codec.kind}-{codec.compressor}-{codec.level}-{codec.shuffle}"
+        case "bitshuffle":
+            name = f"bitshuffle-{codec.compressor}" + (f"-{codec.level}" if codec.level else "")
         case "jp2":
             aims = {
                 "ratio": codec.ratio and f"{codec.ratio:.0f}",
@@ -43,10 +64,16 @@ def _spelled(codec: Codec) -> str:
                 "layers": "-".join(map(str, codec.layer_ratios)),
             }
             name = "-".join(["jp2", *next(([aim, n] for aim, n in aims.items() if n), ["lossless"])])
-        case "htj2k":
-            name = "htj2k-lossless"
-        case "lzw":
-            name = f"lzw{end}"
+        case "compressed-segmentation":
+            name = codec.kind
+        case "jpeg":
+            name = f"jpeg-{codec.quality}"
+        case "jxl":
+            name = f"jxl-lossless-{codec.level}" if codec.lossless else f"jxl-distance-{codec.distance:g}"
+        case "htj2k" | "jxr" | "zfp" | "lerc" | "jls":
+            name = f"{codec.kind}-lossless" if codec.lossless else f"{codec.kind}-error-{codec.max_error:g}"
+        case "lzw" | "lzf":
+            name = f"{codec.kind}{end}"
         case kind:
             name = f"{kind}-{codec.level}{end}"
     return name + ("+crc32c" if codec.crc32c else "")
@@ -90,8 +117,9 @@ def test_what_a_name_means(name: str, fields: dict[str, object]) -> None:
 
 
 @given(_NAMES)
-def test_only_jpeg_2000_with_an_aim_is_lossy(name: str) -> None:
-    assert parse_codec(name).lossless == (not name.startswith(("jp2-ratio", "jp2-psnr")))
+def test_only_a_codec_with_an_aim_is_lossy(name: str) -> None:
+    aims = ("jp2-ratio", "jp2-psnr", "jpeg", "-error-", "-distance-", "-bitround-", "-fixedscale-")
+    assert parse_codec(name).lossless == (not any(aim in name for aim in aims))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +140,6 @@ def test_only_jpeg_2000_with_an_aim_is_lossy(name: str) -> None:
         "zstd_3",
         "zstd-³",
         "jp2-ratio-1٣",
-        "zstd-3-shuffle",
         "gzip-10",
         "gzip-5-predictor",
         "deflate-10",

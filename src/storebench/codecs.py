@@ -14,7 +14,29 @@ from typing import Final, Literal
 from storebench.errors import unknown_name
 from storebench.names import NameRule, examples, match_name
 
-Kind = Literal["none", "gzip", "zstd", "blosc", "deflate", "lzw", "png", "jp2", "htj2k"]
+Kind = Literal[
+    "none",
+    "gzip",
+    "zstd",
+    "blosc",
+    "blosc2",
+    "bitshuffle",
+    "deflate",
+    "lzw",
+    "lzf",
+    "pcodec",
+    "zfp",
+    "lerc",
+    "compressed-segmentation",
+    "png",
+    "jpeg",
+    "jp2",
+    "htj2k",
+    "jxl",
+    "jls",
+    "jxr",
+]
+Filter = Literal["shuffle", "delta", "bitround", "fixedscale"]
 
 BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", "zlib", "zstd")
 SHUFFLES: Final = ("noshuffle", "shuffle", "bitshuffle")
@@ -37,12 +59,22 @@ class Codec:
         Blosc's inner compressor and its shuffle.
     predictor : bool
         TIFF's horizontal differencing before compression.
+    filter : str or None
+        What is done with the voxels before compression, by the format and not by the compressor.
     crc32c : bool
         A CRC-32C checksum after compression.
     ratio : float or None
         Lossy: the compression ratio aimed at (a PSNR floor is pinned per dataset in the tests).
     psnr_db : float or None
         Lossy: the peak signal-to-noise ratio aimed at, in dB, with the dtype's full range as the peak.
+    max_error : float or None
+        Lossy: no voxel is off by more, in the image's units.
+    keep_bits : int or None
+        Lossy: bits of the mantissa that are kept.
+    distance : float or None
+        Lossy: JPEG XL's Butteraugli distance.
+    quality : int or None
+        Lossy: JPEG's quality, 1 to 100.
     layer_ratios : tuple of int
         JPEG 2000's quality layers: the compression ratio up to the end of each. The last is 1, which stands for lossless.
     """
@@ -53,16 +85,25 @@ class Codec:
     compressor: str | None = None
     shuffle: str | None = None
     predictor: bool = False
+    filter: Filter | None = None
     crc32c: bool = False
     ratio: float | None = None
     psnr_db: float | None = None
+    max_error: float | None = None
+    keep_bits: int | None = None
+    distance: float | None = None
+    quality: int | None = None
     layer_ratios: tuple[int, ...] = ()
 
     @property
     def lossless(self) -> bool:
         """Whether every voxel comes back to the bit."""
-        return self.ratio is None and self.psnr_db is None
+        aims = (self.ratio, self.psnr_db, self.max_error, self.keep_bits, self.distance, self.quality)
+        return all(aim is None for aim in aims)
 
+
+_ERROR: Final = r"((?:[1-9][0-9]*|0(?=\.))(?:\.[0-9]*[1-9])?)"
+"""A bound in the image's units, written as a plain decimal number."""
 
 _RULES: Final = (
     NameRule(r"none", lambda _: {"kind": "none"}, ("none",), "no compression: the bytes as they are in memory"),
@@ -88,10 +129,82 @@ _RULES: Final = (
         "Blosc 1: shuffles the bytes (or bits) of the voxels, then compresses blocks that fit the cache",
     ),
     NameRule(
+        r"zstd-([1-9]|1[0-9]|2[0-2])-(shuffle|delta)",
+        lambda m: {"kind": "zstd", "level": int(m[1]), "filter": m[2]},
+        ("zstd-3-shuffle", "zstd-3-delta"),
+        "Zstandard of shuffled bytes, or of the differences between voxels",
+    ),
+    NameRule(
+        r"zstd-([1-9]|1[0-9]|2[0-2])-bitround-([1-9]|[1-4][0-9]|5[0-2])",
+        lambda m: {"kind": "zstd", "level": int(m[1]), "filter": "bitround", "keep_bits": int(m[2])},
+        ("zstd-3-bitround-10",),
+        "Zstandard of floats whose mantissa is rounded to so many bits",
+    ),
+    NameRule(
+        rf"zstd-([1-9]|1[0-9]|2[0-2])-fixedscale-{_ERROR}",
+        lambda m: {"kind": "zstd", "level": int(m[1]), "filter": "fixedscale", "max_error": float(m[2])},
+        ("zstd-3-fixedscale-0.01",),
+        "Zstandard of floats rounded to whole multiples of twice this error",
+    ),
+    NameRule(
+        rf"blosc2-({'|'.join(BLOSC_COMPRESSORS)})-([0-9])-({'|'.join(SHUFFLES)})",
+        lambda m: {"kind": "blosc2", "compressor": m[1], "level": int(m[2]), "shuffle": m[3]},
+        ("blosc2-zstd-5-shuffle", "blosc2-lz4-5-bitshuffle", "blosc2-zstd-3-shuffle"),
+        "Blosc 2: as Blosc, in frames with blocks that are decoded alone",
+    ),
+    NameRule(
+        r"bitshuffle-(lz4|zstd-([1-9]|1[0-9]|2[0-2]))",
+        lambda m: {
+            "kind": "bitshuffle",
+            "compressor": m[1].partition("-")[0],
+            "level": None if m[2] is None else int(m[2]),
+        },
+        ("bitshuffle-lz4", "bitshuffle-zstd-3"),
+        "HDF5's bitshuffle filter, which compresses too",
+    ),
+    NameRule(
         r"deflate-([0-9])(-predictor)?",
         lambda m: {"kind": "deflate", "level": int(m[1]), "predictor": m[2] is not None},
         ("deflate-6", "deflate-6-predictor"),
         "DEFLATE in zlib's frames: TIFF's deflate and HDF5's gzip filter; '-predictor' is TIFF's",
+    ),
+    NameRule(
+        r"deflate-([0-9])-shuffle",
+        lambda m: {"kind": "deflate", "level": int(m[1]), "filter": "shuffle"},
+        ("deflate-4-shuffle",),
+        "HDF5's gzip filter after its shuffle filter",
+    ),
+    NameRule(
+        r"lzf(-shuffle)?",
+        lambda m: {"kind": "lzf", "filter": None if m[1] is None else "shuffle"},
+        ("lzf", "lzf-shuffle"),
+        "h5py's LZF filter: fast, and read by few others",
+    ),
+    NameRule(
+        r"pcodec-([0-9]|1[0-2])",
+        lambda m: {"kind": "pcodec", "level": int(m[1])},
+        ("pcodec-8",),
+        "pcodec (pcodec's own default is level 8): numbers binned and delta-coded",
+    ),
+    NameRule(r"zfp-lossless", lambda _: {"kind": "zfp"}, ("zfp-lossless",), "zfp in its reversible mode"),
+    NameRule(
+        rf"zfp-error-{_ERROR}",
+        lambda m: {"kind": "zfp", "max_error": float(m[1])},
+        ("zfp-error-0.01",),
+        "zfp in its mode of fixed accuracy: no voxel is off by more",
+    ),
+    NameRule(r"lerc-lossless", lambda _: {"kind": "lerc"}, ("lerc-lossless",), "LERC, Esri's raster compression"),
+    NameRule(
+        rf"lerc-error-{_ERROR}",
+        lambda m: {"kind": "lerc", "max_error": float(m[1])},
+        ("lerc-error-10",),
+        "LERC: no voxel is off by more",
+    ),
+    NameRule(
+        r"compressed-segmentation",
+        lambda _: {"kind": "compressed-segmentation"},
+        ("compressed-segmentation",),
+        "Neuroglancer's compression of labels: small tables of values for blocks of 8 x 8 x 8 voxels",
     ),
     NameRule(
         r"lzw(-predictor)?",
@@ -105,6 +218,32 @@ _RULES: Final = (
         ("png-1", "png-6"),
         "PNG's DEFLATE and row filters",
     ),
+    NameRule(
+        r"jpeg-([1-9][0-9]?|100)",
+        lambda m: {"kind": "jpeg", "quality": int(m[1])},
+        ("jpeg-90",),
+        "Baseline JPEG of 8-bit images, at a quality of 1 to 100",
+    ),
+    NameRule(
+        r"jxl-lossless-([1-9])",
+        lambda m: {"kind": "jxl", "level": int(m[1])},
+        ("jxl-lossless-1", "jxl-lossless-3"),
+        "JPEG XL without loss, at an effort of 1 (fastest) to 9",
+    ),
+    NameRule(
+        rf"jxl-distance-{_ERROR}",
+        lambda m: {"kind": "jxl", "distance": float(m[1])},
+        ("jxl-distance-1",),
+        "JPEG XL at a Butteraugli distance, which is made for what eyes see",
+    ),
+    NameRule(r"jls-lossless", lambda _: {"kind": "jls"}, ("jls-lossless",), "JPEG-LS without loss"),
+    NameRule(
+        r"jls-error-([1-9][0-9]{0,2})",
+        lambda m: {"kind": "jls", "max_error": float(m[1])},
+        ("jls-error-10",),
+        "JPEG-LS: no voxel is off by more",
+    ),
+    NameRule(r"jxr-lossless", lambda _: {"kind": "jxr"}, ("jxr-lossless",), "JPEG XR without loss"),
     NameRule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
     NameRule(
         r"jp2-ratio-([1-9][0-9]{0,3})",
@@ -148,6 +287,8 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
         "omezarr-0.5-tensorstore": "none",
         "precomputed-tensorstore": "none",
+        "n5-tensorstore": "blosc-lz4-5-shuffle",
+        "n5-z5py": "gzip-5",
         "tiff-tifffile": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",

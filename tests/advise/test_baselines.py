@@ -19,6 +19,9 @@ _ASKED_NOTHING = {
     "zarr3": "import zarr; zarr.create_array({path!r}, data=image)",
     "zarr3-tensorstore": "import tensorstore as ts; ts.open({{'driver': 'zarr3', 'kvstore': 'file://' + {path!r} + '/'}}, "
     "create=True, dtype=image.dtype, shape=image.shape).result().write(image).result()",
+    "n5-tensorstore": "import tensorstore as ts; ts.open({{'driver': 'n5', 'kvstore': 'file://' + {path!r} + '/s0/'}}, "
+    "create=True, dtype=image.dtype, shape=image.T.shape).result().write(image.T).result()",
+    "n5-z5py": "import z5py; z5py.N5File({path!r}, mode='x').create_dataset('s0', data=image)",
     "tiff": "import tifffile; tifffile.imwrite({path!r}, image)",
     "hdf5": "import h5py; h5py.File({path!r}, 'w').create_dataset('image', data=image)",
     "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
@@ -29,6 +32,8 @@ _BY_BACKEND = {
     "zarr2-zarrpython": "zarr2",
     "zarr3-zarrpython": "zarr3",
     "zarr3-tensorstore": "zarr3-tensorstore",
+    "n5-tensorstore": "n5-tensorstore",
+    "n5-z5py": "n5-z5py",
     "tiff-tifffile": "tiff",
     "hdf5-h5py": "hdf5",
     "png-imageio": "png-imageio",

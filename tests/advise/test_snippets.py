@@ -170,6 +170,36 @@ def test_gzip_stands_in_neuroglancers_shards(tmp_path: Path, monkeypatch: pytest
     test_a_snippet_stores_what_it_says("precomputed-tensorstore", request, tmp_path, monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("codec", "dtype"), [("jpeg-90", "uint8"), ("png-1", "uint8"), ("compressed-segmentation", "uint32")]
+)
+@pytest.mark.parametrize("shard_shape", [None, (8, 32, 32)])
+def test_neuroglancers_encodings_of_a_chunk(
+    codec: str, dtype: str, shard_shape: Shape | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = WriteRequest(
+        shape=(9, 64, 80),
+        dtype=np.dtype(dtype),
+        axes="zyx",
+        codec=parse_codec(codec),
+        layout=Layout(chunk_shape=(4, 16, 16), shard_shape=shard_shape),
+    )
+    test_a_snippet_stores_what_it_says("precomputed-tensorstore", request, tmp_path, monkeypatch)
+    code = snippet_of(_candidate("precomputed-tensorstore", request)).code
+    assert ('"type": "segmentation"' in (code or "")) == (codec == "compressed-segmentation")
+
+
+def test_blosc_of_z5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has one level, which the codecs above do not name together with a filter that it can do."""
+    request = WriteRequest(
+        shape=(9, 64, 80), dtype=np.dtype("uint16"), axes="zyx", codec=parse_codec("blosc-zstd-5-bitshuffle")
+    )
+    for name in ("n5-z5py", "n5-tensorstore"):
+        folder = tmp_path / name
+        folder.mkdir()
+        test_a_snippet_stores_what_it_says(name, request, folder, monkeypatch)
+
+
 def _stored_by_storebench(name: str, request: WriteRequest, image: np.ndarray, folder: Path) -> Any:
     """Return what the backend itself stores."""
     return write_array(get_backend(name), Location(folder / f"own{get_backend(name).suffix}"), request, (image,))

@@ -102,7 +102,7 @@ def test_a_lossy_codec_keeps_its_bound(name: str, codec_name: str, dtype: str, t
         image, request = image[None], WriteRequest(shape=(1, *image.shape), dtype=image.dtype, axes="zyx", codec=codec)
     refused = backend.why_unsupported(Location(tmp_path / "x"), request)
     if refused is not None:
-        assert codec.name not in {r.codec.name for r in accepted(backend)}, refused  # it has no such codec at all
+        assert codec.name not in {r.codec.name for r in accepted(backend) if r.dtype == dtype}, refused  # not at all
         return
     location = _new_location(tmp_path, backend)
     write_array(backend, location, request, (image,))

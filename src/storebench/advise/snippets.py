@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_n5, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -70,6 +70,8 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "omezarr-0.4-tensorstore": _snippets_tensorstore.omezarr_04,
         "omezarr-0.5-tensorstore": _snippets_tensorstore.omezarr_05,
         "precomputed-tensorstore": _snippets_tensorstore.precomputed,
+        "n5-tensorstore": _snippets_n5.by_tensorstore,
+        "n5-z5py": _snippets_n5.by_z5py,
     }
 )
 
@@ -82,6 +84,7 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 _ZARR: Final = ("none", "gzip", "zstd", "blosc")
 _TIFF: Final = ("none", "deflate", "lzw", "zstd")
+_HAS_CHECKSUMS: Final = ("zarr2", "zarr3", "omezarr")
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "npy": ("none",),
@@ -94,7 +97,8 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "zarr2": _ZARR,
         "zarr3": _ZARR,
         "omezarr": _ZARR,
-        "precomputed": ("none", "gzip"),
+        "precomputed": ("none", "gzip", "png", "jpeg", "compressed-segmentation"),
+        "n5": ("none", "gzip", "zstd", "blosc"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""
@@ -104,7 +108,7 @@ def _writes(candidate: Candidate, codec: Codec) -> bool:
     """Tell whether the writer of a candidate's format says all of a codec."""
     form = candidate.name.partition("-")[0].removesuffix("stack")
     says_it = codec.kind in _KINDS.get(form, ())
-    return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or _KINDS[form] is _ZARR)
+    return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or form in _HAS_CHECKSUMS)
 
 
 def _why_no_code(candidate: Candidate) -> str:

@@ -18,9 +18,11 @@ from storebench.backends._backend import (
     ArrayWriter,
     Backend,
     BlockCodec,
+    OwnFsync,
     StoredAs,
     WriteOrder,
     WriteRequest,
+    why_no_own_fsync,
     why_not_in_parts,
 )
 from storebench.backends.hdf5 import Hdf5H5py
@@ -29,11 +31,13 @@ from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
+from storebench.backends.n5_z5py import N5Z5py
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
 from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
+from storebench.backends.tensorstore_n5 import N5Tensorstore
 from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
 from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
@@ -49,11 +53,13 @@ __all__ = [
     "ArrayWriter",
     "Backend",
     "BlockCodec",
+    "OwnFsync",
     "StoredAs",
     "WriteOrder",
     "WriteRequest",
     "check_stored",
     "get_backend",
+    "why_no_own_fsync",
     "why_not_in_parts",
     "write_array",
     "writing",
@@ -85,6 +91,8 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     OmeZarrTensorstore("0.4"),
     OmeZarrTensorstore("0.5"),
     PrecomputedTensorstore(),
+    N5Tensorstore(),
+    N5Z5py(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})
@@ -119,11 +127,13 @@ def writing(backend: Backend, location: Location, request: WriteRequest) -> Iter
     Raises
     ------
     UnsupportedError
-        If the backend cannot store exactly that; nothing was written.
+        If the backend cannot store exactly that, or has no fsync of its own where the location asks for it; nothing was
+        written.
     FileExistsError
         If something is there already.
     """
-    reason = backend.why_unsupported(location, request)
+    reason = why_no_own_fsync(backend) if location.own_fsync else None
+    reason = reason or backend.why_unsupported(location, request)
     if reason is not None:
         raise UnsupportedError(reason)
     if location.exists():

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,6 +254,25 @@ class Backend(Protocol):
         """Return what results depend on beyond `distributions`, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
 
 
+@runtime_checkable
+class OwnFsync(Protocol):
+    """What a backend has beyond `Backend` if its library can wait for the device by itself, where a location says so."""
+
+    @property
+    def own_fsync(self) -> str:
+        """The library's setting that does it, as in "file_io_sync"."""
+
+
+def why_no_own_fsync(backend: Backend) -> str | None:
+    """Return None where a backend's library can wait for the device by itself, else the sentence."""
+    if isinstance(backend, OwnFsync):
+        return None
+    return (
+        f"{backend.library} has no fsync of its own that {backend.name} could switch on; "
+        "use durability durable, where storebench has the file system synced after the call"
+    )
+
+
 def check_thread_limit(threads: int) -> None:
     """Refuse a number of threads that nothing can work with.
 
@@ -318,6 +337,7 @@ def refusal(  # noqa: PLR0911 (one line per reason)
     n_axes: range,
     dtypes: str | None = None,
     kinds: Collection[str],
+    filters: Collection[str] = (),
     levels: bool = False,
     shards: bool = False,
 ) -> str | None:
@@ -335,6 +355,8 @@ def refusal(  # noqa: PLR0911 (one line per reason)
         numpy's names of the dtypes that it holds, separated by blanks; None: all that storebench makes.
     kinds : collection of str
         Codec families that it holds.
+    filters : collection of str
+        What it can do before compression (`Codec.filter`).
     levels, shards : bool
         Whether it holds several resolution levels, and shards.
     """
@@ -347,6 +369,8 @@ def refusal(  # noqa: PLR0911 (one line per reason)
         return f"{name} holds images of {hold} axes, this one has {ndim} ({request.axes}){advice}"
     if dtypes is not None and request.dtype.name not in dtypes.split():
         return f"{name} cannot hold {request.dtype.name}; it holds {', '.join(dtypes.split())}"
+    if request.codec.filter is not None and request.codec.filter not in filters:
+        return f"{name} has no filter {request.codec.filter}; take a codec without it: storebench list codecs"
     if request.codec.kind not in kinds:
         return f"{name} has no codec {request.codec.name}; it has {', '.join(examples_of(kinds))} and the like: {LIST_COMMAND}"
     if request.level_factors and not levels:

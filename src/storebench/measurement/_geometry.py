@@ -147,8 +147,8 @@ def stored_object(path: Path) -> Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZarrGrid:
-    """How an array's metadata say it is cut into objects.
+class ArrayGrid:
+    """How the metadata of an array of Zarr or N5 say it is cut into objects.
 
     Attributes
     ----------
@@ -156,6 +156,10 @@ class ZarrGrid:
         Voxels of the array and of one object: a chunk, or a shard.
     inner : dict or None
         The configuration of the sharding codec; None: objects are chunks.
+    head, separator : str
+        What a path has before and between its numbers.
+    x_first : bool
+        Whether a path begins with the last axis.
     """
 
     folder: Path
@@ -164,10 +168,11 @@ class ZarrGrid:
     inner: dict[str, Any] | None
     head: str
     separator: str
+    x_first: bool = False
 
     @classmethod
-    def of(cls, folder: Path) -> ZarrGrid:
-        """Read the metadata of an array."""
+    def of(cls, folder: Path) -> ArrayGrid:
+        """Read the metadata of a Zarr array."""
         old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
         if new is not None:
             codec, block = new["codecs"][0], new["chunk_grid"]["configuration"]["chunk_shape"]
@@ -179,17 +184,29 @@ class ZarrGrid:
         separator, block = old.get("dimension_separator", "."), tuple(old["chunks"])
         return cls(folder=folder, shape=tuple(old["shape"]), block=block, inner=None, head="", separator=separator)
 
+    @classmethod
+    def of_n5(cls, folder: Path) -> ArrayGrid:
+        """Read the attributes of an N5 dataset."""
+        found = json.loads((folder / "attributes.json").read_bytes())
+        shape, block = (tuple(found[name][::-1]) for name in ("dimensions", "blockSize"))
+        return cls(folder=folder, shape=shape, block=block, inner=None, head="", separator=os.sep, x_first=True)
+
     def touched(self, region: Region) -> Iterator[tuple[Path, Region, Region]]:
         """Yield file, own region and touched part of each object that a region touches, in voxels of the array."""
         for index in blocks_touched(region, self.block):
             own = block_region(index, self.block, self.shape)
-            path = self.folder / (self.head + self.separator.join(map(str, index)))
+            numbers = index[::-1] if self.x_first else index
+            path = self.folder / (self.head + self.separator.join(map(str, numbers)))
             yield path, own, region.intersection(own) or own
 
 
 def zarr_region(folder: Path, region: Region) -> Prediction:
     """Each chunk by one request; of a shard the index and each chunk, or the whole where all of it is touched."""
-    grid = ZarrGrid.of(folder)
+    return objects_touched(ArrayGrid.of(folder), region)
+
+
+def objects_touched(grid: ArrayGrid, region: Region) -> Prediction:
+    """Return what reading a region of an array takes, its metadata left out."""
     total = Prediction()
     for path, own, part in grid.touched(region):
         within = part.relative_to(own.start)

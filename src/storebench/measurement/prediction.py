@@ -55,6 +55,7 @@ FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("zarr?-tensorstore", _geometry_tensorstore.zarr),
     ("omezarr-*-tensorstore", _geometry_tensorstore.omezarr),
     ("precomputed-tensorstore", _geometry_tensorstore.precomputed),
+    ("n5-tensorstore", _geometry_tensorstore.n5),
 )
 """Who predicts for which backends."""
 
@@ -233,7 +234,7 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.n_bytes, p.n_bytes + min(p.beside_bytes, _TENSORSTORE_GAP_BYTES * p.requests)),
     ),
     Explanation(
-        backends="*zarr*-tensorstore",
+        backends="[!p]*-tensorstore",
         operations=("overwrite",),
         what="requests",
         bound="1 more for each chunk or shard at an edge that is replaced whole",
@@ -241,7 +242,7 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.requests + p.n_parts,) * 2,
     ),
     Explanation(
-        backends="*zarr*-tensorstore",
+        backends="[!p]*-tensorstore",
         operations=("overwrite",),
         what="bytes",
         bound="those chunks or shards once more",
