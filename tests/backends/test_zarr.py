@@ -16,7 +16,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
-from storebench.backends import Backend, StoredAs, WriteRequest, _zarr_arrays, get_backend, write_array
+from storebench.backends import Backend, StoredAs, WriteRequest, _zarr_threads, get_backend, write_array
 from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, padding_ratio
@@ -290,7 +290,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(name: str, tmp_path: Path, m
 def test_writes_that_fail_at_once_do_not_wait_for_each_other() -> None:
     threads = [
         threading.Thread(target=sync, args=(asyncio.sleep(0.3),), daemon=True),  # a chunk that is still being written
-        *(threading.Thread(target=_zarr_arrays._wait_for_other_chunks, daemon=True) for _ in range(3)),
+        *(threading.Thread(target=_zarr_threads.wait_for_other_chunks, daemon=True) for _ in range(3)),
     ]
     for thread in threads:
         thread.start()
