@@ -91,7 +91,8 @@ _TENSORSTORE: Final = _Library(of_array=array_document, of_group=group_document,
 
 CHANGES: Final[tuple[tuple[str, ChangeFamily], ...]] = (
     ("npy-numpy", npy),
-    ("zarr?-zarrpython", _ZARR_PYTHON.zarr),
+    ("zarr?-zarrpython*", _ZARR_PYTHON.zarr),
+    ("zarr3-obstore", _ZARR_PYTHON.zarr),
     ("omezarr-*-zarrpython", _ZARR_PYTHON.omezarr),
     ("zarr?-tensorstore", _TENSORSTORE.zarr),
     ("omezarr-*-tensorstore", _TENSORSTORE.omezarr),
