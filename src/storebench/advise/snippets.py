@@ -63,6 +63,10 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "hdf5-h5py": _snippets_files.hdf5,
         "zarr2-zarrpython": _snippets_zarr.zarr2,
         "zarr3-zarrpython": _snippets_zarr.zarr3,
+        "zarr3-zarrpythonfused": _snippets_zarr.zarr3_fused,
+        "zarr3-zarrs": _snippets_zarr.zarrs,
+        "zarr3-obstore": _snippets_zarr.obstore,
+        "zarr3zip-zarrpython": _snippets_zarr.zarr3_zip,
         "omezarr-0.4-zarrpython": _snippets_zarr.omezarr_04,
         "omezarr-0.5-zarrpython": _snippets_zarr.omezarr_05,
         "zarr2-tensorstore": _snippets_tensorstore.zarr2,
@@ -93,6 +97,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "ometiff": _TIFF,
         "zarr2": _ZARR,
         "zarr3": _ZARR,
+        "zarr3zip": _ZARR,
         "omezarr": _ZARR,
         "precomputed": ("none", "gzip"),
     }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from storebench.backends._backend import ArrayReader, ArrayWriter, WriteRequest
+from storebench.backends._rust_errors import system_errors
 from storebench.backends._zarr_arrays import counting
 from storebench.backends.zarr_python import Zarr3ZarrPython
 from storebench.errors import DataError, StorageError, StorebenchError
@@ -31,7 +32,9 @@ class Zarr3Obstore(Zarr3ZarrPython):
         from obstore.store import LocalStore
         from zarr.storage import ObjectStore
 
-        return counting(ObjectStore(LocalStore(location.path, mkdir=not read_only), read_only=read_only), location)
+        with system_errors(location):
+            files = LocalStore(location.path, mkdir=not read_only)
+        return counting(ObjectStore(files, read_only=read_only), location)
 
     @contextmanager
     def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
@@ -66,13 +69,16 @@ def _in_words(location: Location, what: str, kind: type[StorebenchError]) -> Ite
 
     Raises
     ------
+    OSError
+        With what the operating system says, where obstore quotes it.
     StorebenchError
-        Of that kind.
+        Of that kind, where it does not.
     """
     from obstore.exceptions import BaseError
 
     try:
-        yield
+        with system_errors(location, BaseError):
+            yield
     except BaseError as error:
         words = str(error).partition("\n")[0]  # what follows is for those who look for errors in obstore
         raise kind(f"{location.path} {what} ({words}); look for its files, free space and permissions") from error

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest, check_thread_limit
+from storebench.backends._rust_errors import system_errors
 from storebench.backends._zarr_arrays import open_store
 from storebench.backends._zarr_pipelines import Pipeline
 from storebench.backends._zarr_threads import limit_zarr_threads
@@ -49,6 +50,12 @@ class Zarr3Zarrs(Zarr3ZarrPython):
         return open_store(replace(location, log=None), read_only=read_only)
 
     @contextmanager
+    def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
+        """Begin a new array."""
+        with system_errors(location, RuntimeError), super().create(location, request) as writer:
+            yield writer
+
+    @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
         """Open a stored array."""
         with _understood(location), super().open(location) as reader:
@@ -57,7 +64,7 @@ class Zarr3Zarrs(Zarr3ZarrPython):
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
         """Open a stored array for writing into it."""
-        with _understood(location), super().reopen(location) as writer:
+        with system_errors(location, RuntimeError), _understood(location), super().reopen(location) as writer:
             yield writer
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:

@@ -38,8 +38,8 @@ from storebench.errors import DataError
 from storebench.grid import Region
 from storebench.stores import Location
 
-_DAMAGE: Final = (zipfile.BadZipFile, struct.error)
-"""By which `zipfile` says that a file is none of its own, or not all of it."""
+_DAMAGE: Final = (zipfile.BadZipFile, RuntimeError, struct.error)
+"""By which `zipfile` says that a file is none of its own, or not all of it, or from a future that never was."""
 
 
 class Zarr3ZipZarrPython(ZarrPython):
