@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from zarr.core.sync import sync
 
 from storebench.backends import Backend, StoredAs, WriteRequest, _zarr_threads, get_backend, write_array
+from storebench.backends._zarr_codecs import BUILT_IN
 from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, padding_ratio
 from storebench.stores import Location
+
 
 def _if_available(name: str) -> Any:
     why = get_backend(name).why_unavailable()
@@ -34,7 +36,7 @@ FOLDERS = pytest.mark.parametrize("name", ["zarr2-zarrpython", "zarr3-zarrpython
 CODECS = [
     name
     for name in (*EXAMPLES, "blosc-lz4-5-bitshuffle+crc32c")
-    if parse_codec(name).kind in ("none", "gzip", "zstd", "blosc") and not parse_codec(name).predictor
+    if parse_codec(name).kind in BUILT_IN and parse_codec(name).filter is None and not parse_codec(name).predictor
 ]
 _INDEX_ENTRY_BYTES, _CHECKSUM_BYTES = 16, 4
 

@@ -157,13 +157,15 @@ def test_a_store_that_zarrs_does_not_know_is_refused_and_not_read_by_python(tmp_
             return open_store(location, read_only=read_only)  # in a counting store, where there is a log
 
     location = _written(tmp_path, "zarr3-zarrs")
-    with pytest.raises(UnsupportedError, match="fell back to .*BatchedCodecPipeline where zarrs"):
+    with pytest.raises(UnsupportedError, match=r"fell back to .*BatchedCodecPipeline where zarrs"):
         with Wrapped().open(location.counted(RequestLog())):
             pass
 
 
 @ZARRS
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="zarrs' strict is about codecs and indices, not about stores")
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="zarrs' strict is about codecs and indices, not about stores"
+)
 def test_strict_zarrs_refuses_a_store_that_it_does_not_know() -> None:
     from zarr.storage import MemoryStore
 

@@ -115,7 +115,9 @@ def test_parts_of_shards_are_fetched_as_is_explained(region: str, layout: Layout
         assert least <= found <= most
 
 
-@pytest.mark.xfail(strict=True, reason="zarr seeks a shard's end, and zipfile reads on the way back to its index (docs/findings)")
+@pytest.mark.xfail(
+    strict=True, reason="zarr seeks a shard's end, and zipfile reads on the way back to its index (docs/findings)"
+)
 def test_of_a_shard_in_a_zip_a_part_is_read_alone(tmp_path: Path) -> None:
     layout = Layout(chunk_shape=(8, 8, 8), shard_shape=(64, 64, 64))
     location, log = _written(tmp_path, layout, shape=(64, 64, 64)), RequestLog()
@@ -143,14 +145,20 @@ def test_damaged_bytes_anywhere_are_a_sentence_or_do_not_matter(tmp_path: Path) 
     good = location.path.read_bytes()
     for place in [*range(0, len(good), 17), *range(len(good) - 22, len(good))]:
         location.path.write_bytes(good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :])
-        try:
-            with BACKEND.open(location) as reader:
-                found = reader.read(Region.whole(reader.levels[0]))
-                reader.stored_as()
-        except DataError as error:
-            assert str(location.path) in str(error)
+        found = _read_or_sentence(location)
+        if isinstance(found, str):
+            assert str(location.path) in found
         else:
             assert np.array_equal(found, values) or found.shape != values.shape or not found.all(), place
+
+
+def _read_or_sentence(location: Location) -> NDArray | str:
+    try:
+        with BACKEND.open(location) as reader:
+            reader.stored_as()
+            return reader.read(Region.whole(reader.levels[0]))
+    except DataError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize("what", ["nothing", "folder", "empty"])

@@ -76,7 +76,11 @@ def raw_files(location: Location) -> dict[str, bytes]:
     if location.path.is_file():
         with zipfile.ZipFile(location.path) as archive:
             return {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    return {path.relative_to(location.path).as_posix(): path.read_bytes() for path in location.path.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(location.path).as_posix(): path.read_bytes()
+        for path in location.path.rglob("*")
+        if path.is_file()
+    }
 
 
 def raw_arrays(files: Mapping[str, bytes]) -> list[RawArray]:
@@ -154,7 +158,9 @@ def test_voxels_are_little_endian(name: str, dtype: str, tmp_path: Path) -> None
         assert first.get("configuration", {}).get("endian", "little" if one_byte else None) == "little"
 
 
-@pytest.mark.parametrize("name", [n for n in FAMILY if (r := _request(BACKENDS[n])) is not None and r.codec.kind == "none"])
+@pytest.mark.parametrize(
+    "name", [n for n in FAMILY if (r := _request(BACKENDS[n])) is not None and r.codec.kind == "none"]
+)
 def test_bytes_on_disk_are_those_of_little_endian_voxels(name: str, tmp_path: Path) -> None:
     full = raw_arrays(_written(name, _request(BACKENDS[name]), tmp_path))[0]
     values = own_index(_SHAPE, np.dtype("uint16"))[tuple(slice(n) for n in _CHUNK)]

@@ -30,11 +30,12 @@ def system_errors(location: Location, *errors: type[Exception]) -> Iterator[None
     OSError
         With the number, the system's words and the path; what quotes nothing passes as it is.
     """
+    quoting: tuple[type[Exception], ...] = (OSError, *errors)
     try:
         yield
     except StorebenchError:
         raise
-    except (OSError, *errors) as error:
+    except quoting as error:
         found = _NUMBER.search(str(error))
         if found is None:
             raise

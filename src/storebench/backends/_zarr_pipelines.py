@@ -109,4 +109,3 @@ _selection: Final = _Selection()
 
 CONFIGURED: Final = Pipeline()
 """The pipeline of zarr's configuration: its own, unless the user says otherwise."""
-

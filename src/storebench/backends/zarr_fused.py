@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Final
 
+from storebench.backends._zarr_codecs import BUILT_IN
 from storebench.backends._zarr_pipelines import Pipeline
 from storebench.backends.zarr_python import Zarr3ZarrPython
 
@@ -21,6 +22,8 @@ class Zarr3ZarrPythonFused(Zarr3ZarrPython):
     name = "zarr3-zarrpythonfused"
     extra = "zarr-fused"
     pipeline = Pipeline(path="zarr.core.codec_pipeline.FusedCodecPipeline")
+    kinds = BUILT_IN  # with any other zarr falls back to what its default pipeline does, without a word
+    filters = ()
 
     def why_unavailable(self) -> str | None:
         """Return None where this zarr has that pipeline."""

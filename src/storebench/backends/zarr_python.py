@@ -8,7 +8,7 @@ chunks that touch the image, and its index. See `_zarr_arrays` for fill value an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,8 @@ class ZarrPython:
         Version of the arrays: 2 or 3.
     pipeline : Pipeline
         Who codes chunks.
+    kinds, filters : collection of str
+        Codec families and filters that it has.
     writes_empty_chunks : bool
         Whether a chunk of nothing but 0 is stored like any other; False: it cannot be had.
     """
@@ -61,6 +63,8 @@ class ZarrPython:
     suffix: str
     zarr_format: int
     pipeline: Pipeline = CONFIGURED
+    kinds: Collection[str] = _zarr_codecs.KINDS
+    filters: Collection[str] = ()
     library = "zarr"
     distributions: tuple[str, ...] = ("zarr", "numcodecs")
     extra: str | None = None
@@ -83,7 +87,8 @@ class ZarrPython:
             request,
             n_axes=range(2, 6),
             dtypes=_DTYPES,
-            kinds=_zarr_codecs.KINDS,
+            kinds=self.kinds,
+            filters=self.filters,
             levels=self.several_levels,
             shards=self.zarr_format == 3,
         )

@@ -23,6 +23,7 @@ from typing import Any, Final
 from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest, check_thread_limit
 from storebench.backends._rust_errors import system_errors
 from storebench.backends._zarr_arrays import open_store
+from storebench.backends._zarr_codecs import BUILT_IN
 from storebench.backends._zarr_pipelines import Pipeline
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.backends.zarr_python import Zarr3ZarrPython
@@ -41,6 +42,8 @@ class Zarr3Zarrs(Zarr3ZarrPython):
     distributions = ("zarrs", "zarr", "numcodecs")
     extra = "zarrs"
     pipeline = Pipeline(path="zarrs.ZarrsCodecPipeline", settings={"codec_pipeline.strict": True})
+    kinds = BUILT_IN
+    filters = ()
     counts_reads = False
     counts_writes = False
     writes_empty_chunks = False
@@ -80,7 +83,8 @@ class Zarr3Zarrs(Zarr3ZarrPython):
         if "zarrs" not in sys.modules:  # which zarr loads with the first array, whatever its pipeline
             os.environ[_POOL] = str(threads)
         elif os.environ.get(_POOL) != str(threads):
-            return f"this process has loaded zarrs already, whose pool of threads is made once; start a fresh process to hold it to {threads}"
+            made_once = "this process has loaded zarrs already, whose pool of threads is made once"
+            return f"{made_once}; start a fresh process to hold it to {threads}"
         return limit_zarr_threads(threads)
 
     def facts(self) -> Mapping[str, str]:

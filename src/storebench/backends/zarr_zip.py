@@ -95,15 +95,11 @@ class Zarr3ZipZarrPython(ZarrPython):
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
-        """Refuse: whatever is written again would lie in the zip twice.
+        """Refuse: whatever is written again would lie in the zip twice."""
+        yield self._refused()
 
-        Raises
-        ------
-        UnsupportedError
-            Always.
-        """
+    def _refused(self) -> ArrayWriter:
         raise no_reopening(self)
-        yield
 
     def facts(self) -> Mapping[str, str]:
         """Return the builds and settings that results depend on."""

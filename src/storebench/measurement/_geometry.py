@@ -211,7 +211,10 @@ def _shard(path: Path, region: Region, shape: Shape, inner: dict[str, Any]) -> P
     if found is None:
         return stored_object(path)
     return Prediction(
-        requests=1 + found.n_chunks, n_bytes=found.index_bytes + found.taken_bytes, n_parts=1, beside_bytes=found.gap_bytes
+        requests=1 + found.n_chunks,
+        n_bytes=found.index_bytes + found.taken_bytes,
+        n_parts=1,
+        beside_bytes=found.gap_bytes,
     )
 
 

@@ -370,7 +370,9 @@ def allowed(backend: str, operation: str, what: str, predicted: Prediction) -> t
 def explained_rows() -> list[str]:
     """Return `EXPLAINED` as the lines of a Markdown table."""
     lines = ["| backends | operation | counted | allowed difference | because |", "|---|---|---|---|---|"]
-    lines += [f"| {_coded(e.backends)} | {', '.join(e.operations)} | {e.what} | {e.bound} | {e.because} |" for e in EXPLAINED]
+    lines += [
+        f"| {_coded(e.backends)} | {', '.join(e.operations)} | {e.what} | {e.bound} | {e.because} |" for e in EXPLAINED
+    ]
     return lines
 
 
