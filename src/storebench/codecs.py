@@ -282,6 +282,10 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         # zarr 3 asks zstd for level 0, which is zstd's name for its default, 3
         "zarr2-zarrpython": "zstd-3",
         "zarr3-zarrpython": "zstd-3",
+        "zarr3-zarrpythonfused": "zstd-3",
+        "zarr3-zarrs": "zstd-3",
+        "zarr3-obstore": "zstd-3",
+        "zarr3zip-zarrpython": "zstd-3",
         "omezarr-0.4-zarrpython": "zstd-3",
         "omezarr-0.5-zarrpython": "zstd-3",
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype

@@ -61,7 +61,7 @@ def main(library: str, *limits: str) -> None:
     told: dict[str, float | str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for backend in BACKENDS.values():
-            if backend.library != library:
+            if backend.library != library or backend.why_unavailable() is not None:
                 continue
             sentences = [backend.limit_threads(int(limit)) for limit in limits if limit != "-"]
             place = Path(folder) / backend.name

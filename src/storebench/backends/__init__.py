@@ -42,7 +42,11 @@ from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
 from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
+from storebench.backends.zarr_fused import Zarr3ZarrPythonFused
+from storebench.backends.zarr_obstore import Zarr3Obstore
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
+from storebench.backends.zarr_zarrs import Zarr3Zarrs
+from storebench.backends.zarr_zip import Zarr3ZipZarrPython
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
 from storebench.grid import Region
 from storebench.stores import Location
@@ -84,6 +88,10 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),
+    Zarr3ZarrPythonFused(),
+    Zarr3Zarrs(),
+    Zarr3Obstore(),
+    Zarr3ZipZarrPython(),
     OmeZarrZarrPython("0.4"),
     OmeZarrZarrPython("0.5"),
     Zarr2Tensorstore(),

@@ -13,8 +13,11 @@ from storebench.codecs import SHUFFLES, Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
 
-KINDS: Final = ("none", "gzip", "zstd", "blosc")
-"""Codec families that zarr has of itself, in both versions of the format."""
+BUILT_IN: Final = ("none", "gzip", "zstd", "blosc")
+"""Codec families that zarr has of itself, in both versions of the format, and every pipeline with it."""
+
+KINDS: Final = BUILT_IN
+"""Codec families that zarr-python's own pipeline has."""
 
 BLOSC_MAX_BYTES: Final = 2**31 - 17
 """Largest block that Blosc 1 takes: its header counts in signed 32-bit integers."""

@@ -24,6 +24,7 @@ NOT_BY_VIEW: Final[tuple[tuple[str, str], ...]] = (
         "pngstack-*",
         "a PNG is decoded whole: each view reads the whole files of its planes, in pieces of Pillow's choice",
     ),
+    ("zarr3-zarrs", "zarrs opens files itself, and nothing tells what it reads of them"),
     ("hdf5-h5py", "HDF5 keeps chunks in a cache, and 64 KiB of what is not chunked: views that overlap read less"),
 )
 """Backends whose views are not what geometry says, by pattern of their names, and why."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -175,10 +175,7 @@ class ArrayGrid:
         """Read the metadata of a Zarr array."""
         old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
         if new is not None:
-            codec, block = new["codecs"][0], new["chunk_grid"]["configuration"]["chunk_shape"]
-            inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
-            shape = tuple(new["shape"])
-            return cls(folder=folder, shape=shape, block=tuple(block), inner=inner, head=f"c{os.sep}", separator="/")
+            return cls.of_v3(folder, new)
         if old is None:
             raise DataError(f"{folder} is no Zarr array: it has neither zarr.json nor .zarray; write the image anew")
         separator, block = old.get("dimension_separator", "."), tuple(old["chunks"])
@@ -190,6 +187,14 @@ class ArrayGrid:
         found = json.loads((folder / "attributes.json").read_bytes())
         shape, block = (tuple(found[name][::-1]) for name in ("dimensions", "blockSize"))
         return cls(folder=folder, shape=shape, block=block, inner=None, head="", separator=os.sep, x_first=True)
+
+    @classmethod
+    def of_v3(cls, folder: Path, metadata: dict[str, Any]) -> ArrayGrid:
+        """Take the metadata of an array of Zarr v3."""
+        codec, block = metadata["codecs"][0], metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
+        shape = tuple(metadata["shape"])
+        return cls(folder=folder, shape=shape, block=tuple(block), inner=inner, head=f"c{os.sep}", separator="/")
 
     def touched(self, region: Region) -> Iterator[tuple[Path, Region, Region]]:
         """Yield file, own region and touched part of each object that a region touches, in voxels of the array."""
@@ -216,20 +221,45 @@ def objects_touched(grid: ArrayGrid, region: Region) -> Prediction:
 
 def _shard(path: Path, region: Region, shape: Shape, inner: dict[str, Any]) -> Prediction:
     """One shard, of which a region in its own voxels is read."""
+    if not path.exists():
+        return stored_object(path)
+    with path.open("rb") as file:
+        found = shard_parts(file, region, shape, inner)
+    if found is None:
+        return stored_object(path)
+    return Prediction(
+        requests=1 + found.n_chunks,
+        n_bytes=found.index_bytes + found.taken_bytes,
+        n_parts=1,
+        beside_bytes=found.gap_bytes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardParts:
+    """What of a shard is read: its index, and some chunks with the gaps between them."""
+
+    index_bytes: int
+    n_chunks: int
+    taken_bytes: int
+    gap_bytes: int
+
+
+def shard_parts(file: IO[bytes], region: Region, shape: Shape, inner: dict[str, Any]) -> ShardParts | None:
+    """Return what of an opened shard is read for a region in its own voxels; None: all of it at once."""
     chunk = tuple(inner["chunk_shape"])
     grid = grid_shape(shape, chunk)
     touched = [int(np.ravel_multi_index(i, grid)) for i in blocks_touched(region, chunk)]
-    if len(touched) == math.prod(grid) or not path.exists():
-        return stored_object(path)
-    with path.open("rb") as file:
-        n_bytes = 16 * math.prod(grid)
-        checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])
-        if inner.get("index_location", "end") == "end":
-            file.seek(-n_bytes - 4 * checked, os.SEEK_END)
-        entries = np.frombuffer(file.read(n_bytes), "<u8").reshape(-1, 2)[touched]
+    if len(touched) == math.prod(grid):
+        return None
+    n_bytes = 16 * math.prod(grid)
+    checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])
+    if inner.get("index_location", "end") == "end":
+        file.seek(-n_bytes - 4 * checked, os.SEEK_END)
+    entries = np.frombuffer(file.read(n_bytes), "<u8").reshape(-1, 2)[touched]
     entries = entries[entries[:, 0] != np.iinfo(np.uint64).max].astype(np.int64)  # chunks that were never written
     taken = int(entries[:, 1].sum())
     span = int(entries.sum(axis=1).max() - entries[:, 0].min()) if len(entries) else 0
-    return Prediction(
-        requests=1 + len(entries), n_bytes=n_bytes + 4 * checked + taken, n_parts=1, beside_bytes=span - taken
+    return ShardParts(
+        index_bytes=n_bytes + 4 * checked, n_chunks=len(entries), taken_bytes=taken, gap_bytes=span - taken
     )

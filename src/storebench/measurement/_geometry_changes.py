@@ -100,7 +100,8 @@ _N5: Final = _Library(of_array=n5_document, of_group=n5_document, may_read=_stic
 
 CHANGES: Final[tuple[tuple[str, ChangeFamily], ...]] = (
     ("npy-numpy", npy),
-    ("zarr?-zarrpython", _ZARR_PYTHON.zarr),
+    ("zarr?-zarrpython*", _ZARR_PYTHON.zarr),
+    ("zarr3-obstore", _ZARR_PYTHON.zarr),
     ("omezarr-*-zarrpython", _ZARR_PYTHON.omezarr),
     ("zarr?-tensorstore", _TENSORSTORE.zarr),
     ("omezarr-*-tensorstore", _TENSORSTORE.omezarr),
