@@ -39,6 +39,7 @@ from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
+from storebench.backends.zarr_zarrista import Zarr3Zarrista
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
 from storebench.grid import Region
 from storebench.stores import Location
@@ -85,6 +86,7 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     OmeZarrTensorstore("0.4"),
     OmeZarrTensorstore("0.5"),
     PrecomputedTensorstore(),
+    Zarr3Zarrista(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})
