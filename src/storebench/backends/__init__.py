@@ -23,6 +23,7 @@ from storebench.backends._backend import (
     WriteRequest,
     why_not_in_parts,
 )
+from storebench.backends.b2nd import B2ndBlosc2
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
@@ -87,6 +88,7 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     OmeZarrTensorstore("0.5"),
     PrecomputedTensorstore(),
     Zarr3Zarrista(),
+    B2ndBlosc2(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})
