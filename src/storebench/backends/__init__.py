@@ -27,6 +27,7 @@ from storebench.backends.b2nd import B2ndBlosc2
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
+from storebench.backends.icechunk_zarr import IcechunkZarrPython
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
@@ -39,6 +40,7 @@ from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
 from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
+from storebench.backends.zarr_acquire import Zarr3AcquireZarr
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
 from storebench.backends.zarr_zarrista import Zarr3Zarrista
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
@@ -89,6 +91,8 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     PrecomputedTensorstore(),
     Zarr3Zarrista(),
     B2ndBlosc2(),
+    IcechunkZarrPython(),
+    Zarr3AcquireZarr(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})

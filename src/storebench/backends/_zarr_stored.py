@@ -27,6 +27,7 @@ def describe(
     dtype: np.dtype,
     arrays: Sequence[tuple[Shape, Layout]],
     group: Multiscale | None,
+    objects: tuple[int, int] | None = None,
 ) -> StoredAs:
     """Describe an image as it is found, after a look at every object's size.
 
@@ -42,6 +43,8 @@ def describe(
         Shape, chunks and shards of each level.
     group : Multiscale or None
         What a group around the arrays says of them; None: there is none.
+    objects : tuple of int, optional
+        Number and bytes of all chunks or shards; None: they are the location's files.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def describe(
     """
     shape, layout = arrays[0]
     codec, remark = neutral_name(metadata, dtype.itemsize)
-    n_objects, chunk_bytes = _look_at_objects(location, blosc=codec.startswith("blosc-") and not layout.shard_shape)
+    blosc = codec.startswith("blosc-") and not layout.shard_shape
+    n_objects, chunk_bytes = objects or _look_at_objects(location, blosc=blosc)
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []
     if n_objects != n_expected:
