@@ -25,9 +25,11 @@ from storebench.backends._backend import (
     why_no_own_fsync,
     why_not_in_parts,
 )
+from storebench.backends.b2nd import B2ndBlosc2
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
+from storebench.backends.icechunk_zarr import IcechunkZarrPython
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
@@ -47,6 +49,9 @@ from storebench.backends.zarr_obstore import Zarr3Obstore
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
 from storebench.backends.zarr_zarrs import Zarr3Zarrs
 from storebench.backends.zarr_zip import Zarr3ZipZarrPython
+from storebench.backends.zarr_acquire import Zarr3AcquireZarr
+from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
+from storebench.backends.zarr_zarrista import Zarr3Zarrista
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
 from storebench.grid import Region
 from storebench.stores import Location
@@ -101,6 +106,10 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     PrecomputedTensorstore(),
     N5Tensorstore(),
     N5Z5py(),
+    Zarr3Zarrista(),
+    B2ndBlosc2(),
+    IcechunkZarrPython(),
+    Zarr3AcquireZarr(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})

@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 
 from storebench.access import Request
 from storebench.grid import Region
-from storebench.measurement._geometry import Prediction, ZarrGrid, shard_parts
+from storebench.measurement._geometry import Prediction, ArrayGrid, shard_parts
 from storebench.stores import Location
 
 _END_BYTES, _LARGE_END_BYTES = 22, 20
@@ -31,7 +31,7 @@ def zarr3(location: Location, reads: Sequence[Request]) -> Prediction:
         total = Prediction(requests=3, n_bytes=_END_BYTES + _LARGE_END_BYTES + list_bytes)
         total += _entry(entries["zarr.json"])
         if reads:
-            grid = ZarrGrid.of_v3(Path(), json.loads(archive.read("zarr.json")))
+            grid = ArrayGrid.of_v3(Path(), json.loads(archive.read("zarr.json")))
             total = sum((_region(archive, entries, grid, read.region) for read in reads), total)
     return total
 
@@ -45,7 +45,7 @@ def _head_bytes(entry: zipfile.ZipInfo) -> int:
 
 
 def _region(
-    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], grid: ZarrGrid, region: Region
+    archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], grid: ArrayGrid, region: Region
 ) -> Prediction:
     total = Prediction()
     for path, own, part in grid.touched(region):
@@ -61,7 +61,7 @@ def _region(
 
 
 def _shard(
-    file: IO[bytes], entry: zipfile.ZipInfo, region: Region, grid: ZarrGrid, inner: dict[str, Any]
+    file: IO[bytes], entry: zipfile.ZipInfo, region: Region, grid: ArrayGrid, inner: dict[str, Any]
 ) -> Prediction:
     """The index of a shard, then its chunks at one go, or the whole."""
     found = shard_parts(file, region, grid.block, inner)
