@@ -88,7 +88,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "png": ("png",),
         "jp2": ("jp2",),
         "htj2k": ("htj2k",),
-        "hdf5": ("none", "deflate"),
+        "hdf5": ("none", "deflate", "lzf", "zstd", "blosc", "blosc2", "bitshuffle"),
         "tiff": _TIFF,
         "ometiff": _TIFF,
         "zarr2": _ZARR,

@@ -29,6 +29,7 @@ from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
+from storebench.backends.nifti_nibabel import NiftiGzNibabel, NiftiNibabel
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
@@ -85,6 +86,8 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     OmeZarrTensorstore("0.4"),
     OmeZarrTensorstore("0.5"),
     PrecomputedTensorstore(),
+    NiftiNibabel(),
+    NiftiGzNibabel(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})
