@@ -235,8 +235,9 @@ def test_a_filter_that_nobody_has_is_a_sentence(tmp_path: Path) -> None:
         made.set_filter(32768, h5py.h5z.FLAG_OPTIONAL, (1, 2))
         space = h5py.h5s.create_simple(SHAPE)
         h5py.h5d.create(file.id, b"image", h5py.h5t.NATIVE_UINT16, space, dcpl=made)
-    with pytest.raises(DataError, match=r"a\.h5 .*number 32768 .*HDF5_PLUGIN_PATH"), HDF5.open(
-        Location(tmp_path / "a.h5")
+    with (
+        pytest.raises(DataError, match=r"a\.h5 .*number 32768 .*HDF5_PLUGIN_PATH"),
+        HDF5.open(Location(tmp_path / "a.h5")),
     ):
         pass
 

@@ -29,7 +29,9 @@ PLUGIN_KINDS: Final = ("zstd", "blosc", "blosc2", "bitshuffle")
 _EXTRA: Final = "hdf5plugin"
 _DEFLATE, _SHUFFLE, _OWN = 1, 2, range(256)
 _LZF, _BLOSC, _BITSHUFFLE, _ZSTD, _BLOSC2 = 32000, 32001, 32008, 32015, 32026
-_BLOSC_COMPRESSORS: Final[Mapping[int, str]] = MappingProxyType({0: "blosclz", 1: "lz4", 2: "lz4hc", 4: "zlib", 5: "zstd"})
+_BLOSC_COMPRESSORS: Final[Mapping[int, str]] = MappingProxyType(
+    {0: "blosclz", 1: "lz4", 2: "lz4hc", 4: "zlib", 5: "zstd"}
+)
 _BITSHUFFLE_LZ4, _BITSHUFFLE_ZSTD, _ITS_OWN_BLOCKS = 2, 3, 0
 _MOST_BLOSC_BYTES: Final = 2**31 - 33
 
@@ -149,7 +151,9 @@ def load_filters(location: Location, filters: Pipeline) -> None:
             continue
         what = f"{location.path} is compressed by HDF5's plugin number {number} ({name.partition(';')[0]})"
         if missing is None:
-            raise DataError(f"{what}, which hdf5plugin does not have; read it where it was written, or set HDF5_PLUGIN_PATH")
+            raise DataError(
+                f"{what}, which hdf5plugin does not have; read it where it was written, or set HDF5_PLUGIN_PATH"
+            )
         raise MissingDependencyError(f"{what}: {missing}")
 
 

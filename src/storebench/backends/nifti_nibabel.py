@@ -91,6 +91,7 @@ class NiftiNibabel:
             yield writer
             with storing(location):
                 stack.close()
+            writer.count()
 
     def _open_new(self, location: Location, request: WriteRequest) -> AbstractContextManager[IO[bytes]]:
         return location.path.open("wb")
@@ -213,8 +214,7 @@ class _NiftiWriter:
         header = _new_header(request)
         header.write_to(file)
         seek_tell(file, header.get_data_offset(), write0=True)
-        self._n_bytes = 0
-        self._count(file.tell())
+        self._n_counted = 0
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:
         """Append whole planes along the first axis."""
@@ -230,16 +230,19 @@ class _NiftiWriter:
         with storing(self._location):
             array_to_file(values.T, self._file, self._request.dtype, offset=None)
         self._next = region.stop[0]
-        self._count(values.nbytes)
-
-    def _count(self, n_bytes: int) -> None:
-        if self._location.log is not None:
-            self._location.log.add("set", self._location.path.name, n_bytes)
 
     def flush(self) -> None:
         """Hand the planes written so far to the operating system."""
         with storing(self._location):
             self._file.flush()
+        self.count()
+
+    def count(self) -> None:
+        """Write down by how much the file has grown, where somebody counts."""
+        if self._location.log is not None:
+            n_bytes = self._location.path.stat().st_size
+            self._location.log.add("set", self._location.path.name, n_bytes - self._n_counted)
+            self._n_counted = n_bytes
 
 
 class _NiftiReader:
