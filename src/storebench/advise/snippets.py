@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_medical, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -70,6 +70,11 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "omezarr-0.4-tensorstore": _snippets_tensorstore.omezarr_04,
         "omezarr-0.5-tensorstore": _snippets_tensorstore.omezarr_05,
         "precomputed-tensorstore": _snippets_tensorstore.precomputed,
+        "nifti-nibabel": _snippets_medical.nifti,
+        "niftigz-nibabel": _snippets_medical.niftigz,
+        "nrrd-pynrrd": _snippets_medical.nrrd,
+        "mrc-mrcfile": _snippets_medical.mrc,
+        "dicom-pydicom": _snippets_medical.dicom,
     }
 )
 
@@ -95,6 +100,11 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "zarr3": _ZARR,
         "omezarr": _ZARR,
         "precomputed": ("none", "gzip"),
+        "nifti": ("none",),
+        "niftigz": ("gzip",),
+        "nrrd": ("none", "gzip"),
+        "mrc": ("none",),
+        "dicom": ("none", "rle", "jp2", "jls"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""
