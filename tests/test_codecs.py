@@ -31,7 +31,7 @@ _NAMES = st.one_of(
     ),
     st.one_of(st.just("bitshuffle-lz4"), st.integers(1, 22).map("bitshuffle-zstd-{}".format)),
     st.integers(0, 9).map("deflate-{}-shuffle".format),
-    st.sampled_from(["lzf", "lzf-shuffle", "compressed-segmentation", "jls-lossless", "jxr-lossless"]),
+    st.sampled_from(["lzf", "lzf-shuffle", "compressed-segmentation", "jls-lossless", "jxr-lossless", "rle"]),
     st.integers(0, 12).map("pcodec-{}".format),
     st.builds("{}-{}".format, st.sampled_from(["zfp", "lerc"]), st.one_of(st.just("lossless"), _BOUNDS)),
     st.integers(1, 100).map("jpeg-{}".format),
@@ -72,7 +72,7 @@ def _spelled(codec: Codec) -> str:
             name = f"jxl-lossless-{codec.level}" if codec.lossless else f"jxl-distance-{codec.distance:g}"
         case "htj2k" | "jxr" | "zfp" | "lerc" | "jls":
             name = f"{codec.kind}-lossless" if codec.lossless else f"{codec.kind}-error-{codec.max_error:g}"
-        case "lzw" | "lzf":
+        case "lzw" | "lzf" | "rle":
             name = f"{codec.kind}{end}"
         case kind:
             name = f"{kind}-{codec.level}{end}"

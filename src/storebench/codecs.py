@@ -35,6 +35,7 @@ Kind = Literal[
     "jxl",
     "jls",
     "jxr",
+    "rle",
 ]
 Filter = Literal["shuffle", "delta", "bitround", "fixedscale"]
 
@@ -244,6 +245,9 @@ _RULES: Final = (
         "JPEG-LS: no voxel is off by more",
     ),
     NameRule(r"jxr-lossless", lambda _: {"kind": "jxr"}, ("jxr-lossless",), "JPEG XR without loss"),
+    NameRule(
+        r"rle", lambda _: {"kind": "rle"}, ("rle",), "DICOM's run lengths: PackBits of the high bytes, then of the low"
+    ),
     NameRule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
     NameRule(
         r"jp2-ratio-([1-9][0-9]{0,3})",

@@ -117,7 +117,7 @@ def test_a_lossy_codec_keeps_its_bound(name: str, codec_name: str, dtype: str, t
 
 # the published heart volume
 
-_HEART_CODECS = ("zstd-3", "deflate-6", "png-6", "jp2-lossless", "htj2k-lossless", "none")
+_HEART_CODECS = ("zstd-3", "deflate-6", "png-6", "jp2-lossless", "htj2k-lossless", "gzip-5", "none")
 
 
 def _heart_request(backend: Backend, values: NDArray, axes: str) -> WriteRequest | str:
@@ -134,6 +134,9 @@ def _heart_request(backend: Backend, values: NDArray, axes: str) -> WriteRequest
 
 def test_the_heart_comes_back(backend: Backend, heart: NDArray, tmp_path: Path) -> None:
     whole = _heart_request(backend, heart, "zyx")
+    if isinstance(whole, str) and "cannot hold uint8" in whole:
+        heart = heart.astype(np.uint16)
+        whole = _heart_request(backend, heart, "zyx")
     if isinstance(whole, WriteRequest):
         cases = [(whole, heart)]
     else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_n5, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_medical, _snippets_n5, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -76,6 +76,11 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "precomputed-tensorstore": _snippets_tensorstore.precomputed,
         "n5-tensorstore": _snippets_n5.by_tensorstore,
         "n5-z5py": _snippets_n5.by_z5py,
+        "nifti-nibabel": _snippets_medical.nifti,
+        "niftigz-nibabel": _snippets_medical.niftigz,
+        "nrrd-pynrrd": _snippets_medical.nrrd,
+        "mrc-mrcfile": _snippets_medical.mrc,
+        "dicom-pydicom": _snippets_medical.dicom,
     }
 )
 
@@ -95,7 +100,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "png": ("png",),
         "jp2": ("jp2",),
         "htj2k": ("htj2k",),
-        "hdf5": ("none", "deflate"),
+        "hdf5": ("none", "deflate", "lzf", "zstd", "blosc", "blosc2", "bitshuffle"),
         "tiff": _TIFF,
         "ometiff": _TIFF,
         "zarr2": _ZARR,
@@ -104,6 +109,11 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "omezarr": _ZARR,
         "precomputed": ("none", "gzip", "png", "jpeg", "compressed-segmentation"),
         "n5": ("none", "gzip", "zstd", "blosc"),
+        "nifti": ("none",),
+        "niftigz": ("gzip",),
+        "nrrd": ("none", "gzip"),
+        "mrc": ("none",),
+        "dicom": ("none", "rle", "jp2", "jls"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""

@@ -25,6 +25,11 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(
         "jp2": "JPEG 2000",
         "htj2k": "High-Throughput JPEG 2000",
         "npy": "raw npy",
+        "nifti": "NIfTI",
+        "niftigz": "NIfTI in gzip",
+        "nrrd": "NRRD",
+        "mrc": "MRC",
+        "dicom": "DICOM",
     }
 )
 _LIBRARIES: Final[Mapping[str, str]] = MappingProxyType(

@@ -26,6 +26,7 @@ from storebench.backends._backend import (
     why_not_in_parts,
 )
 from storebench.backends.b2nd import B2ndBlosc2
+from storebench.backends.dicom_pydicom import DicomPydicom
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
@@ -34,7 +35,10 @@ from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.backends.n5_z5py import N5Z5py
+from storebench.backends.mrc_mrcfile import MrcMrcfile
+from storebench.backends.nifti_nibabel import NiftiGzNibabel, NiftiNibabel
 from storebench.backends.npy import NpyNumpy
+from storebench.backends.nrrd_pynrrd import NrrdPynrrd
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
 from storebench.backends.png import PngImageio
@@ -110,6 +114,11 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     B2ndBlosc2(),
     IcechunkZarrPython(),
     Zarr3AcquireZarr(),
+    NiftiNibabel(),
+    NiftiGzNibabel(),
+    NrrdPynrrd(),
+    MrcMrcfile(),
+    DicomPydicom(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})

@@ -16,7 +16,7 @@ from typing import Final
 
 from storebench.access import Request
 from storebench.grid import grid_shape
-from storebench.measurement import _geometry, _geometry_tensorstore, _geometry_zip
+from storebench.measurement import _geometry, _geometry_medical, _geometry_tensorstore, _geometry_zip
 from storebench.measurement._geometry import Family, Prediction
 from storebench.measurement._geometry_hdf5 import hdf5
 from storebench.measurement._geometry_tiff import tiff
@@ -58,6 +58,11 @@ FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("omezarr-*-tensorstore", _geometry_tensorstore.omezarr),
     ("precomputed-tensorstore", _geometry_tensorstore.precomputed),
     ("n5-tensorstore", _geometry_tensorstore.n5),
+    ("nifti-nibabel", _geometry_medical.nifti),
+    ("niftigz-nibabel", _geometry_medical.niftigz),
+    ("nrrd-pynrrd", _geometry_medical.nrrd),
+    ("mrc-mrcfile", _geometry_medical.mrc),
+    ("dicom-pydicom", _geometry_medical.dicom),
 )
 """Who predicts for which backends."""
 
@@ -323,6 +328,62 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         bound="1 more",
         because="the header is written before the voxels",
         allowed=lambda p: (p.requests + 1,) * 2,
+    ),
+    Explanation(
+        backends="mrc-mrcfile",
+        operations=("write",),
+        what="requests",
+        bound="1 more",
+        because="the header is written before the voxels",
+        allowed=lambda p: (p.requests + 1,) * 2,
+    ),
+    Explanation(
+        backends="nifti-nibabel",
+        operations=_READS,
+        what="requests",
+        bound="at most 4 more; fewer where runs of voxels lie near each other",
+        because="nibabel reads the header in pieces, and along gaps of up to 256 bytes on the fastest axes",
+        allowed=lambda p: (p.n_parts, p.requests + 4),
+    ),
+    Explanation(
+        backends="nifti-nibabel",
+        operations=_READS,
+        what="bytes",
+        bound="at most 512 more for each run",
+        because="the same",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
+    ),
+    Explanation(
+        backends="niftigz-nibabel",
+        operations=_READS,
+        what="requests",
+        bound="one for each buffer of the stream, of 8 KiB at least; fewer where a read goes on from the last one",
+        because="Python's gzip reads by buffers, and stops where the voxels are there",
+        allowed=lambda p: (1, p.requests + p.n_bytes // (8 << 10) + 2 * p.n_parts),
+    ),
+    Explanation(
+        backends="niftigz-nibabel",
+        operations=_READS,
+        what="bytes",
+        bound="less where a read ends before the image does, or goes on from the last one",
+        because="the same",
+        allowed=lambda p: (1, p.n_bytes),
+    ),
+    Explanation(
+        backends="dicom-pydicom",
+        operations=_READS,
+        what="requests",
+        bound="at most 120 more each time the header is read, and 8 times as many for frames",
+        because="pydicom reads a dataset element by element, and looks each frame up in the table of offsets",
+        allowed=lambda p: (p.requests, 8 * p.requests + 120 * p.n_parts),
+    ),
+    Explanation(
+        backends="dicom-pydicom",
+        operations=_READS,
+        what="bytes",
+        bound="at most the header's, and the table of offsets for each frame, more or less",
+        because="pydicom looks at the file's beginning more than once, and passes over values that it does not want",
+        allowed=lambda p: (p.n_bytes - p.beside_bytes, p.n_bytes + p.beside_bytes + 128),
     ),
     Explanation(
         backends="*zarr*-zarrpython* zarr3-obstore",
