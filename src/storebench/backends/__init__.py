@@ -29,6 +29,9 @@ from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
+from storebench.backends.jls_imagecodecs import JlsImagecodecs
+from storebench.backends.jxl_imagecodecs import JxlImagecodecs
+from storebench.backends.jxr_imagecodecs import JxrImagecodecs
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
@@ -69,12 +72,18 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Jp2Imagecodecs(),
     Htj2kImagecodecs(),
     Htj2kGlymur(),
+    JxlImagecodecs(),
+    JlsImagecodecs(),
+    JxrImagecodecs(),
     Stack(TiffTifffile()),
     Stack(PngImageio()),
     Stack(Jp2Imageio()),
     Stack(Jp2Glymur()),
     Stack(Jp2Imagecodecs()),
     Stack(Htj2kImagecodecs()),
+    Stack(JxlImagecodecs()),
+    Stack(JlsImagecodecs()),
+    Stack(JxrImagecodecs()),
     Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Final
 
 import numpy as np
 
 from storebench.backends._backend import StoredAs
-from storebench.errors import DataError
 from storebench.grid import Layout, Shape
 
 HEADER_ERRORS: Final = (ValueError, KeyError, IndexError, struct.error)
 """What these functions raise where the bytes are something else or end too early."""
+
+
+Bytes = bytes | mmap
+"""A whole file or block; of a file only what is looked at is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,7 @@ class ImageHeader:
     Attributes
     ----------
     shape : tuple of int
-        (y, x); with the frames before, and the channels after, where there are several.
+        (y, x), and the channels where there are several; before them 0 where there may be several frames.
     dtype : numpy.dtype
         Smallest that holds the bits per voxel.
     codec : str
@@ -68,7 +73,7 @@ class _Bits:
         ValueError
             If there are no more.
         """
-        found = [bit for _, bit in zip(range(n), self._bits, strict=False)]
+        found = list(itertools.islice(self._bits, n))
         if len(found) < n:
             raise ValueError("its header is cut off")
         return sum(bit << i for i, bit in enumerate(reversed(found) if self._highest_first else found))
@@ -82,14 +87,13 @@ _JXL_RATIOS: Final = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _JXL_HEADER_BYTES: Final = 512
 
 
-def jxl_header(data: bytes) -> ImageHeader:
+def jxl_header(data: Bytes) -> ImageHeader:
     """Read JPEG XL, bare or in boxes. Lossless is what keeps its own colours: loss begins with a change to XYB."""
-    codestream = _jxl_codestream(data)
-    bits = _Bits(codestream[2:_JXL_HEADER_BYTES], highest_first=False)
+    bits = _Bits(_jxl_codestream(data), highest_first=False)
     y, x = _jxl_size(bits)
-    n_frames_told, is_float, n_bits, n_extra, xyb, n_colours = 1, 0, 8, 0, 1, 3
+    n_frames, is_float, n_bits, n_extra, xyb, n_colours = 1, 0, 8, 0, 1, 3
     if not bits.take(1):  # else all is as most photographs have it
-        n_frames_told = _jxl_extra_fields(bits) if bits.take(1) else 1
+        n_frames = _jxl_extra_fields(bits) if bits.take(1) else 1
         is_float = bits.take(1)
         n_bits = _jxl_u32(bits, *(((32, 0), (16, 0), (24, 0)) if is_float else ((8, 0), (10, 0), (12, 0))), (1, 6))
         bits.take(4 * is_float + 1)  # bits of the exponent; whether 16 bits are enough to decode
@@ -100,17 +104,17 @@ def jxl_header(data: bytes) -> ImageHeader:
         grey = not bits.take(1) and not bits.take(1) and _jxl_u32(bits, (0, 0), (1, 0), (2, 4), (18, 6)) == 1
         n_colours = 1 if grey else 3
     return ImageHeader(
-        shape=(*((n_frames_told,) if n_frames_told != 1 else ()), y, x, *((n_colours,) if n_colours > 1 else ())),
+        shape=(*((n_frames,) if n_frames != 1 else ()), y, x, *((n_colours,) if n_colours > 1 else ())),
         dtype=np.dtype(f"f{n_bits // 8}" if is_float else f"u{1 if n_bits <= 8 else 2 if n_bits <= 16 else 4}"),
         codec="jxl-distance-*" if xyb else "jxl-lossless-*",
         payload_bytes=len(data),
     )
 
 
-def _jxl_codestream(data: bytes) -> bytes:
-    """Return the codestream, or its beginning where it is cut into boxes."""
+def _jxl_codestream(data: Bytes) -> bytes:
+    """Return the beginning of the codestream, behind its signature."""
     if data[:2] == _JXL_SIGNATURE:
-        return data
+        return data[2:_JXL_HEADER_BYTES]
     if data[:12] != _JXL_BOXES:
         raise ValueError("it does not begin as a JPEG XL image does")
     at = 12
@@ -121,7 +125,8 @@ def _jxl_codestream(data: bytes) -> bytes:
             (length,) = struct.unpack_from(">Q", data, start)
             start += 8
         if kind in (b"jxlc", b"jxlp"):
-            return data[start + (4 if kind == b"jxlp" else 0) :]
+            start += 6 if kind == b"jxlp" else 2
+            return data[start : start + _JXL_HEADER_BYTES]
         if length < 8:
             raise ValueError("it has no codestream")
         at += length
@@ -149,7 +154,8 @@ def _jxl_size(bits: _Bits) -> tuple[int, int]:
 
 def _jxl_extra_fields(bits: _Bits) -> int:
     """Skip orientation, intrinsic size and animation; return 0 where there may be several frames, whose number is not told."""
-    bits.take(3)
+    if bits.take(3) > 3:
+        raise ValueError("it is stored turned by a right angle")
     if bits.take(1):
         _jxl_size(bits)
     if bits.take(1):
@@ -168,10 +174,12 @@ def _jxl_extra_fields(bits: _Bits) -> int:
 _SOI, _SOF_JLS, _SOS = 0xFFD8, 0xFFF7, 0xFFDA
 
 
-def jls_header(data: bytes) -> ImageHeader:
+def jls_header(data: Bytes) -> ImageHeader:
     """Read JPEG-LS, which tells the largest error that it allows."""
     if struct.unpack_from(">H", data)[0] != _SOI:
         raise ValueError("it does not begin as a JPEG-LS image does")
+    if data[-2:] != b"\xff\xd9":
+        raise ValueError("it is cut off")
     at, segments = 2, dict[int, bytes]()
     while _SOS not in segments:
         marker, length = struct.unpack_from(">HH", data, at)
@@ -197,7 +205,7 @@ _JXR_PIXELS: Final = {0x08: "u1", 0x0B: "u2", 0x3E: "f2", 0x3F: "f4"}
 _JXR_GUID: Final = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")
 
 
-def jxr_header(data: bytes) -> ImageHeader:
+def jxr_header(data: Bytes) -> ImageHeader:
     """Read JPEG XR. It is lossless where nothing is scaled, no bits are left out and each quantum is 1."""
     if data[:4] != b"II\xbc\x01":
         raise ValueError("it does not begin as a JPEG XR image does")
@@ -213,7 +221,7 @@ def jxr_header(data: bytes) -> ImageHeader:
     return ImageHeader(
         shape=(tags[0xBC81], tags[0xBC80]),
         dtype=np.dtype(_JXR_PIXELS[guid[15]]),
-        codec="jxr-lossless" if _jxr_keeps_all(data[tags[0xBCC0] :][:128]) else "?",
+        codec="jxr-lossless" if _jxr_keeps_all(data[tags[0xBCC0] : tags[0xBCC0] + 128]) else "?",
         payload_bytes=tags[0xBCC1],
     )
 
@@ -266,17 +274,4 @@ def lerc_codec(data: bytes) -> str:
     return "lerc-lossless" if max_error <= lossless else f"lerc-error-{np.format_float_positional(max_error, trim='-')}"
 
 
-def single_image(header: ImageHeader, path: object) -> ImageHeader:
-    """Return the header of an image of two axes, grey or coloured.
-
-    Raises
-    ------
-    DataError
-        If it may have several frames.
-    """
-    if header.shape[0] == 0:
-        raise DataError(f"{path} holds a sequence of images, and storebench reads one; store its images one by one")
-    return header
-
-
-HeaderReader = Callable[[bytes], ImageHeader]
+HeaderReader = Callable[[Bytes], ImageHeader]

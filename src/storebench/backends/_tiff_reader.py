@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import StoredAs, owned
 from storebench.backends._single_file import check_region, reading
+from storebench.backends._tiff_codecs import TIFF_CODECS, stored_codec
 from storebench.backends._tiff_tags import (
-    COMPRESSION_TAGS,
     SPATIAL_AXES,
     chunk_shape,
-    codec_name,
     described,
     foreign_compression,
     is_plain,
@@ -175,7 +174,7 @@ class TiffReader:
     @property
     def in_place(self) -> bool:
         """Whether voxels can be changed where they lie: not compressed, nothing predicted."""
-        return self._by_segments and self._key.compression == COMPRESSION_TAGS["none"] and self._key.predictor == 1
+        return self._by_segments and self._key.compression == TIFF_CODECS["none"].tag and self._key.predictor == 1
 
     @property
     def dtype(self) -> np.dtype:
@@ -221,21 +220,30 @@ class TiffReader:
 
     def _segment(self, page: Any, index: int) -> NDArray | None:
         """Return a strip or tile as (depth, rows, columns), or None where nothing was stored for it."""
+        data = self._stored_bytes(page, index)
+        if not data:
+            return None
+        tables = {} if page.jpegtables is None else {"jpegtables": page.jpegtables}  # of JPEG, outside its strips
+        values: NDArray = page.decode(data, index, **tables)[0]
+        return values[..., 0]
+
+    def _stored_bytes(self, page: Any, index: int) -> bytes:
+        """Return a strip or tile as it is in the file."""
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         if count == 0:
-            return None
+            return b""
         file = self._tiff.filehandle
         file.seek(offset)
-        data = file.read(count)
+        data: bytes = file.read(count)
         if len(data) != count:
             raise self._incomplete()
-        values: NDArray = page.decode(data, index)[0]
-        return values[..., 0]
+        return data
 
     def stored_as(self) -> StoredAs:
         """Return what the tags say; parses every page to add up the bytes of its strips or tiles."""
         n_bytes, words = None, ["BigTIFF" if self._tiff.is_bigtiff else "", foreign_compression(self._key)]
         with reading(self._location, "a TIFF", *READ_ERRORS):
+            codec = stored_codec(self._key, lambda: self._stored_bytes(self._key, 0))
             if self._by_segments:
                 n_written = self._n_written() if self._series is None else self._n_pages
                 n_bytes = sum(sum(level.page(i).databytecounts) for level in self._levels for i in range(n_written))
@@ -251,7 +259,7 @@ class TiffReader:
             dtype=self._dtype,
             axes=self._axes,
             layout=Layout(chunk_shape=chunk) if self._by_segments else None,
-            codec=codec_name(self._key),
+            codec=codec,
             level_shapes=self.levels,
             decode_shape=chunk if self._by_segments else shape,
             smaller_decode_shapes=tuple(smaller),

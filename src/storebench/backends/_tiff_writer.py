@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from storebench.backends._backend import WriteOrder, WriteRequest
 from storebench.backends._single_file import check_values, reading, storing
 from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
-from storebench.backends._tiff_tags import COMPRESSION_TAGS, chunk_shape
+from storebench.backends._tiff_codecs import TIFF_CODECS
+from storebench.backends._tiff_tags import chunk_shape
 from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
@@ -82,9 +83,10 @@ class TiffPages:
         codec, n_smaller = self._request.codec, len(self._request.level_factors)
         settings: dict[str, Any] = dict(self._settings)
         if codec.kind != "none":
-            settings |= {"compression": COMPRESSION_TAGS[codec.kind], "predictor": codec.predictor}
-        if codec.level is not None:
-            settings["compressionargs"] = {"level": codec.level}
+            able = TIFF_CODECS[codec.kind]
+            settings |= {"compression": able.tag, "compressionargs": able.settings(codec)}
+        if codec.predictor:
+            settings["predictor"] = True
         if n_smaller:
             settings |= {"subfiletype": 1} if level else {"subifds": n_smaller}
         self._file.write(
