@@ -155,6 +155,7 @@ _CODECS = {
     "jxl": "jxl-lossless-1",
     "jls": "jls-lossless",
     "jxr": "jxr-lossless",
+    "cog": "none",
 }
 
 

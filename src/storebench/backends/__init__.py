@@ -23,13 +23,14 @@ from storebench.backends._backend import (
     WriteRequest,
     why_not_in_parts,
 )
+from storebench.backends.cog import CogTifffile
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
+from storebench.backends.jls_imagecodecs import JlsImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
-from storebench.backends.jls_imagecodecs import JlsImagecodecs
 from storebench.backends.jxl_imagecodecs import JxlImagecodecs
 from storebench.backends.jxr_imagecodecs import JxrImagecodecs
 from storebench.backends.npy import NpyNumpy
@@ -41,6 +42,7 @@ from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
 from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
+from storebench.backends.tiff_zarr import TiffTifffileZarr
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
 from storebench.grid import Region
@@ -65,7 +67,9 @@ __all__ = [
 _BACKENDS: Final[tuple[Backend, ...]] = (
     NpyNumpy(),
     TiffTifffile(),
+    TiffTifffileZarr(),
     OmeTiffTifffile(),
+    CogTifffile(),
     PngImageio(),
     Jp2Imageio(),
     Jp2Glymur(),

@@ -49,7 +49,9 @@ class ImagecodecsFile(InMemoryBackend):
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 header = self._read_header(data)
         if header.shape[0] == 0:
-            raise DataError(f"{location.path} holds a sequence of images, and storebench reads one; store them one by one")
+            raise DataError(
+                f"{location.path} holds a sequence of images, and storebench reads one; store them one by one"
+            )
         return header
 
     def limit_threads(self, threads: int) -> str | None:

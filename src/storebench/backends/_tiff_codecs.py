@@ -42,6 +42,10 @@ class TiffCodec:
         Whether it takes tiles of volumes.
     as_image : bool
         Whether it takes voxels with their shape and type, and gives such back; else it takes bytes.
+    worst : float
+        What noise may grow by: JPEG XL at effort 1 makes 1.4 times as much of it.
+    notices_a_cut : bool
+        Whether decoding bytes of which the last are missing is an error; else there are voxels, and wrong ones.
     version : str
         imagecodecs' function that tells the library, empty where there is none to tell.
     """
@@ -52,6 +56,8 @@ class TiffCodec:
     dtypes: str = _ALL
     volumes: bool = True
     as_image: bool = True
+    worst: float = 1.5
+    notices_a_cut: bool = True
     version: str = ""
 
 
@@ -63,15 +69,17 @@ def _nothing(_: Codec) -> dict[str, Any]:
     return {}
 
 
-def _bytes(tag: int, settings: Callable[[Codec], dict[str, Any]], stored: str, version: str = "") -> TiffCodec:
+def _bytes(
+    tag: int, settings: Callable[[Codec], dict[str, Any]], stored: str, version: str = "", worst: float = 1.01
+) -> TiffCodec:
     """Return a compression of bytes. A digit ends the name, which keeps '-predictor' out of the pattern."""
-    return TiffCodec(tag=tag, settings=settings, stored=stored, as_image=False, version=version)
+    return TiffCodec(tag=tag, settings=settings, stored=stored, as_image=False, version=version, worst=worst)
 
 
 TIFF_CODECS: Final[Mapping[str, TiffCodec]] = MappingProxyType(
     {
         "none": _bytes(1, _nothing, "none"),
-        "lzw": _bytes(5, _nothing, "lzw"),
+        "lzw": _bytes(5, _nothing, "lzw", worst=1.5),  # codes of up to 12 bits for one byte that never repeats
         "deflate": _bytes(8, _level, "deflate-*[0-9]", "deflate"),
         "zstd": _bytes(50000, _level, "zstd-*[0-9]", "zstd"),
         "jpeg": TiffCodec(
@@ -80,6 +88,7 @@ TIFF_CODECS: Final[Mapping[str, TiffCodec]] = MappingProxyType(
             stored="jpeg-*",
             dtypes="uint8",
             volumes=False,
+            notices_a_cut=False,
             version="jpeg8",
         ),
         "jp2": TiffCodec(
@@ -97,15 +106,14 @@ TIFF_CODECS: Final[Mapping[str, TiffCodec]] = MappingProxyType(
             dtypes="int8 uint8 int16 uint16 int32 uint32 float32 float64",
             version="lerc",
         ),
-        "png": TiffCodec(
-            tag=34933, settings=_level, stored="png-*", dtypes=_UNSIGNED, volumes=False, version="png"
-        ),
+        "png": TiffCodec(tag=34933, settings=_level, stored="png-*", dtypes=_UNSIGNED, volumes=False, version="png"),
         "jxr": TiffCodec(
             tag=34934,
             settings=lambda _: {"level": 1.0},
             stored=lambda data: jxr_header(data).codec,
             dtypes=_UNSIGNED,
             volumes=False,
+            notices_a_cut=False,
             version="jpegxr",
         ),
         "jxl": TiffCodec(
@@ -120,6 +128,7 @@ TIFF_CODECS: Final[Mapping[str, TiffCodec]] = MappingProxyType(
 """By codec family."""
 
 KIND_OF_TAG: Final[Mapping[int, str]] = MappingProxyType({codec.tag: kind for kind, codec in TIFF_CODECS.items()})
+
 
 def stored_codec(page: Any, first_segment: Callable[[], bytes]) -> str:
     """Return the neutral name of how a page's strips or tiles are compressed, "?" where there is none.
@@ -137,7 +146,10 @@ def stored_codec(page: Any, first_segment: Callable[[], bytes]) -> str:
     told = TIFF_CODECS[kind].stored
     try:
         name = told if isinstance(told, str) else told(first_segment())
-    except (*HEADER_ERRORS, DataError):  # somebody else's image in a strip, of a sort that storebench does not write, or none yet
+    except (
+        *HEADER_ERRORS,
+        DataError,
+    ):  # somebody else's image in a strip, of a sort that storebench does not write, or none yet
         return "?"
     return name if page.predictor == 1 else f"{name.removesuffix('[0-9]')}-predictor"
 
@@ -160,13 +172,18 @@ def why_not_compressed(name: str, request: WriteRequest, *, in_volumes: bool) ->
     codec, dtype = request.codec, request.dtype
     able = TIFF_CODECS[codec.kind]
     if dtype.name not in able.dtypes.split():
-        return f"{name} cannot compress {dtype.name} by {codec.kind} without changing voxels; it can {', '.join(able.dtypes.split())}"
+        holds = ", ".join(able.dtypes.split())
+        return f"{name} cannot compress {dtype.name} by {codec.kind} so that it comes back as it was; it can {holds}"
     if codec.predictor and dtype.name not in _PREDICTABLE.split():
         return f"{name} has no predictor for {dtype.name}; take the codec without '-predictor'"
     if in_volumes and not able.volumes:
         return f"{name} has no {codec.kind} for tiles of volumes; make the chunk 1 along all but the last two axes, or take zstd-3"
-    if codec.kind == "jp2" and not codec.name == "jp2-lossless":
-        why = "it has one quality layer" if codec.layer_ratios else "it can only ask for a PSNR, which is then missed by some dB"
+    if codec.kind == "jp2" and codec.name != "jp2-lossless":
+        why = (
+            "it has one quality layer"
+            if codec.layer_ratios
+            else "it can only ask for a PSNR, which is then missed by some dB"
+        )
         return f"{name} cannot write {codec.name}: {why}; use jp2-lossless, or jp2-glymur for planes"
     if codec.kind == "lerc" and dtype.kind in "iu" and (codec.max_error or 0) % 1:
         return f"LERC rounds integers by whole numbers, not by {codec.max_error:g}; use lerc-error-1 or lerc-lossless"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import WriteOrder, WriteRequest
 from storebench.backends._single_file import check_values, reading, storing
-from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
 from storebench.backends._tiff_codecs import TIFF_CODECS
+from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
 from storebench.backends._tiff_tags import chunk_shape
 from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
@@ -39,13 +39,17 @@ class TiffPages:
         What is stored.
     description : str
         Text of the first page, which tells shape and axes.
+    overviews : bool
+        Whether smaller levels are further pages, as in a COG, whose pages are all cut into tiles; else they hang on their
+        pages.
     """
 
-    def __init__(self, location: Location, request: WriteRequest, description: str) -> None:
+    def __init__(self, location: Location, request: WriteRequest, description: str, *, overviews: bool = False) -> None:
         self._location = location
         self._request = request
         self._description = description
-        self._settings, self._n_page_axes = cut(request.shape, request.layout)
+        self._overviews = overviews
+        self._settings, self._n_page_axes = cut(request.shape, request.layout, strips=not overviews)
         self._file: tifffile.TiffWriter | None = None
         self._next = (0, 0)  # level, and index along its first axis
 
@@ -87,8 +91,10 @@ class TiffPages:
             settings |= {"compression": able.tag, "compressionargs": able.settings(codec)}
         if codec.predictor:
             settings["predictor"] = True
-        if n_smaller:
-            settings |= {"subfiletype": 1} if level else {"subifds": n_smaller}
+        if level:
+            settings["subfiletype"] = 1
+        elif n_smaller and not self._overviews:
+            settings["subifds"] = n_smaller
         self._file.write(
             pages,
             photometric="minisblack",  # else a last axis of 3 or 4 voxels becomes colour
@@ -189,22 +195,22 @@ def write_order(request: WriteRequest) -> WriteOrder:
     return "planes" if in_pages and not request.level_factors else "whole"
 
 
-def cut(shape: Shape, layout: Layout | None) -> tuple[dict[str, Any], int]:
-    """Return tifffile's words for a layout, and how many of the last axes one page holds."""
+def cut(shape: Shape, layout: Layout | None, *, strips: bool = True) -> tuple[dict[str, Any], int]:
+    """Return tifffile's words for a layout, and how many of the last axes one page holds; rows as strips or as tiles."""
     if layout is None:
         return {}, 2
     chunk = layout.chunk_shape
     if len(chunk) > 2 and chunk[-3] > 1:
         return {"tile": chunk[-3:], "volumetric": True}, 3
-    if chunk[-1] == shape[-1]:
+    if strips and chunk[-1] == shape[-1]:
         return {"rowsperstrip": chunk[-2]}, 2
     return {"tile": chunk[-2:]}, 2
 
 
-def why_not_cut(shape: Shape, layout: Layout) -> str | None:
+def why_not_cut(shape: Shape, layout: Layout, *, strips: bool = True) -> str | None:
     """Return the sentence for a chunk shape that is neither a strip nor a tile nor a volumetric tile, or None."""
     chunk = layout.chunk_shape
-    settings, n_page_axes = cut(shape, layout)
+    settings, n_page_axes = cut(shape, layout, strips=strips)
     if any(n != 1 for n in chunk[:-n_page_axes]):
         return f"TIFF cuts its last three axes only; make all but those 1 in the chunk shape {chunk}"
     if "rowsperstrip" in settings:
@@ -213,10 +219,8 @@ def why_not_cut(shape: Shape, layout: Layout) -> str | None:
         return None
     if chunk[-1] % 16 or chunk[-2] % 16:
         strip = (*(1,) * (len(chunk) - 2), min(chunk[-2], shape[-2]), shape[-1])
-        return (
-            f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}; "
-            f"or use strips, which are rows of the whole width, as in {strip}"
-        )
+        need = f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}"
+        return f"{need}; or use strips, which are rows of the whole width, as in {strip}" if strips else need
     return None
 
 
@@ -232,6 +236,6 @@ def _most_bytes(request: WriteRequest, shape: Shape) -> float:
     chunk = request.layout.chunk_shape if request.layout is not None else plane
     n_chunks = math.prod(grid_shape(shape, chunk))
     n_pages = math.prod(shape[:-n_page_axes])
-    worst = {"lzw": 1.5}.get(request.codec.kind, 1.01)  # LZW codes of up to 12 bits for one byte that never repeats
-    stored = n_chunks * math.prod(chunk) * request.dtype.itemsize * worst
-    return stored + 16 * n_chunks + 1024 * n_pages
+    able = TIFF_CODECS[request.codec.kind]
+    stored = n_chunks * (math.prod(chunk) * request.dtype.itemsize * able.worst + (512 if able.as_image else 16))
+    return stored + 1024 * n_pages

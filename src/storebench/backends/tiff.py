@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Final, cast
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ArrayReader,
     BlockCodec,
     ParallelWrites,
     WriteOrder,
@@ -24,9 +24,10 @@ from storebench.backends._backend import (
 from storebench.backends._jp2 import limit_openjpeg
 from storebench.backends._single_file import NUMBERS, no_checksum, reading
 from storebench.backends._tiff_codecs import TIFF_CODECS, tiff_facts, why_not_compressed
-from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
+from storebench.backends._tiff_reader import READ_ERRORS, TiffReader, open_tiff
 from storebench.backends._tiff_writer import TiffInPlace, TiffPages, cut, why_not_cut, write_order
 from storebench.stores import Location
+
 
 class TiffTifffile:
     """``.tiff`` of one series of grey pages, or of volumes of tiles."""
@@ -43,6 +44,9 @@ class TiffTifffile:
     counts_reads = True
     counts_writes = False  # tifffile writes arrays past any file object of Python
     _levels = False
+    _strips = True
+    _n_axes = range(2, 6)
+    _kinds = tuple(TIFF_CODECS)
     _dtypes = NUMBERS
 
     def why_unavailable(self) -> str | None:
@@ -54,14 +58,14 @@ class TiffTifffile:
         sentence = refusal(
             self,
             request,
-            n_axes=range(2, 6),
+            n_axes=self._n_axes,
             dtypes=self._dtypes,
-            kinds=tuple(TIFF_CODECS),
+            kinds=self._kinds,
             levels=self._levels,
         )
         sentence = sentence or no_checksum(self, request)
         if sentence is None and request.layout is not None:
-            sentence = why_not_cut(request.shape, request.layout)
+            sentence = why_not_cut(request.shape, request.layout, strips=self._strips)
         _, n_page_axes = cut(request.shape, request.layout)
         return sentence or why_not_compressed(self.name, request, in_volumes=n_page_axes == 3)
 
@@ -85,26 +89,12 @@ class TiffTifffile:
     @contextmanager
     def reopen(self, location: Location) -> Iterator[TiffInPlace]:
         """Take any region of an uncompressed file, in place; what was never written of it is not appended."""
-        with self.open(location) as reader:
+        with _reader(location) as reader:
             yield TiffInPlace(location, reader)
 
-    @contextmanager
-    def open(self, location: Location) -> Iterator[TiffReader]:
-        """Read the first page's tags. Where requests are counted, tifffile reads through the counting file."""
-        import tifffile
-
-        if location.log is not None:
-            with location.open_file() as file:
-                with reading(location, "a TIFF", *READ_ERRORS):
-                    reader = TiffReader(location, tifffile.TiffFile(cast("IO[bytes]", file)))
-                yield reader
-            return
-        with reading(location, "a TIFF", *READ_ERRORS):
-            tiff = tifffile.TiffFile(location.path)
-        with tiff:
-            with reading(location, "a TIFF", *READ_ERRORS):
-                reader = TiffReader(location, tiff)
-            yield reader
+    def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
+        """Read the first page's tags."""
+        return _reader(location)
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return predictor and compressor as tifffile calls them for one strip or tile."""
@@ -119,6 +109,14 @@ class TiffTifffile:
     def facts(self) -> Mapping[str, str]:
         """Return the compressors inside imagecodecs, and when a file is a BigTIFF."""
         return tiff_facts()
+
+
+@contextmanager
+def _reader(location: Location) -> Iterator[TiffReader]:
+    with open_tiff(location) as tiff:
+        with reading(location, "a TIFF", *READ_ERRORS):
+            reader = TiffReader(location, tiff)
+        yield reader
 
 
 class _TiffBlocks:
@@ -142,7 +140,9 @@ class _TiffBlocks:
     def encode(self, block: NDArray) -> bytes:
         """Compress one block."""
         self._shape = block.shape
-        block = np.ascontiguousarray(block).reshape(-1, *block.shape[1 - self._n_axes :], 1)  # one sample, which comes last
+        block = np.ascontiguousarray(block).reshape(
+            -1, *block.shape[1 - self._n_axes :], 1
+        )  # one sample, which comes last
         if self._predict is not None:
             block = self._predict(block, axis=-2)
         return block.tobytes() if self._compress is None else bytes(self._compress(block, **self._settings))
