@@ -85,6 +85,11 @@ class TiffPages:
         if self._file is None:
             self._file = tifffile.TiffWriter(self._location.path, bigtiff=needs_bigtiff(self._request), ome=False)
         codec, n_smaller = self._request.codec, len(self._request.level_factors)
+        if codec.kind == "lerc" and pages.dtype.kind == "f" and np.isnan(pages.min()):
+            raise UnsupportedError(
+                "LERC through imagecodecs makes 0 of what is not a number (NaN), without an error, and this image has some; "
+                "take zstd-3-predictor"
+            )
         settings: dict[str, Any] = dict(self._settings)
         if codec.kind != "none":
             able = TIFF_CODECS[codec.kind]
