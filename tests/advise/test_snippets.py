@@ -37,6 +37,13 @@ _CODECS = (
     "jp2-ratio-2",
     "jp2-layers-20-10-1",
     "htj2k-lossless",
+    "jxl-lossless-3",
+    "jxl-distance-1",
+    "jls-lossless",
+    "jls-error-10",
+    "jxr-lossless",
+    "lerc-lossless",
+    "lerc-error-10",
 )
 _IMAGES: tuple[tuple[Shape, str], ...] = (
     ((96, 80), "yx"),

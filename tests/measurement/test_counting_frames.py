@@ -23,7 +23,15 @@ from storebench.measurement.workload import ReadWorkload
 from storebench.records import Case
 from storebench.storage import Storage
 
-_CODECS = {"png": "png-1", "jp2": "jp2-lossless", "htj2k": "htj2k-lossless", "niftigz": "gzip-1"}
+_CODECS = {
+    "png": "png-1",
+    "jp2": "jp2-lossless",
+    "htj2k": "htj2k-lossless",
+    "jxl": "jxl-lossless-1",
+    "jls": "jls-lossless",
+    "jxr": "jxr-lossless",
+    "niftigz": "gzip-1",
+}
 _SETTINGS: tuple[dict[str, Any], ...] = (
     {"n_levels": 3, "chunk_shape": (4, 32, 32)},
     {"n_levels": 3, "chunk_shape": (1, 32, 32), "level_axes": "yx"},

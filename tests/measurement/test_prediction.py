@@ -148,7 +148,16 @@ def test_openjpeg_in_a_file_is_not_predicted(storage: Storage, plane: Image) -> 
     assert predict_read("jp2-glymur", workload.store.location, workload.requests) is None  # type: ignore[attr-defined]
 
 
-_CODECS = {"png": "png-1", "jp2": "jp2-lossless", "htj2k": "htj2k-lossless", "niftigz": "gzip-1"}
+_CODECS = {
+    "png": "png-1",
+    "jp2": "jp2-lossless",
+    "htj2k": "htj2k-lossless",
+    "jxl": "jxl-lossless-1",
+    "jls": "jls-lossless",
+    "jxr": "jxr-lossless",
+    "niftigz": "gzip-1",
+    "cog": "none",
+}
 
 
 @pytest.mark.parametrize("chunk_shape", [None, (1, 16, 16), (4, 16, 16)], ids=["unset", "flat", "deep"])

@@ -65,14 +65,54 @@ def _tiff_layout(wanted: Wanted) -> str:
     return f"    tile={chunk[-2:]},\n"
 
 
+def cog(wanted: Wanted) -> Gaps:
+    """Store with tifffile as tiles with overviews, which are pages of their own."""
+    tile = wanted.chunk_shape or tuple(min(512, -(-n // 16) * 16) for n in wanted.shape)
+    layout, codec = f"    tile={tile},\n", _tiff_codec(wanted)
+    axes = wanted.axes or "yx"
+    settings = f'    photometric="minisblack",\n{LAYOUT_GAP}{CODEC_GAP}    metadata=None,\n'
+    if wanted.n_levels == 1:
+        call = f'tifffile.imwrite(\n    "image.tif",\n    image,\n{settings}    description="axes {axes}",\n)\n'
+        return Gaps(template=f"import tifffile\n\n{call}", layout=layout, codec=codec)
+    template = f"""\
+import numpy as np
+import tifffile
+
+{filled_levels(LEVELS, wanted, axes)}settings = dict(
+{settings})
+with tifffile.TiffWriter("image.tif") as file:
+    file.write(levels[0], description="axes {axes}", **settings)
+    for level in levels[1:]:
+        file.write(level, subfiletype=1, **settings)
+"""
+    return Gaps(template=template, layout=layout, codec=codec)
+
+
+_TIFF_NAMES: Final = {"deflate": "zlib", "jp2": "jpeg2000", "jxl": "jpegxl", "jxr": "jpegxr"}
+"""What tifffile calls families of codecs, where it does not call them as storebench does."""
+
+
 def _tiff_codec(wanted: Wanted) -> str:
     codec = wanted.codec
     if codec.kind == "none":
         return ""
-    name = "zlib" if codec.kind == "deflate" else codec.kind  # as tifffile calls deflate in zlib's frames
-    lines = f'    compression="{name}",\n'
-    lines += f'    compressionargs={{"level": {codec.level}}},\n' if codec.level is not None else ""
+    lines = f'    compression="{_TIFF_NAMES.get(codec.kind, codec.kind)}",\n'
+    settings: dict[str, object] = {} if codec.level is None else {"level": codec.level}
+    if codec.kind == "jxl":
+        settings = _jxl_settings(wanted)
+    elif codec.kind == "jp2":
+        settings = {"level": 0, "reversible": True}
+    elif codec.kind in ("jxr", "jpeg", "lerc"):
+        settings = {"level": {"jxr": 1.0, "jpeg": codec.quality, "lerc": codec.max_error or 0}[codec.kind]}
+    if settings:
+        written = ", ".join(f'"{name}": {value}' for name, value in settings.items())
+        lines += f"    compressionargs={{{written}}},\n"
     return lines + ("    predictor=True,\n" if codec.predictor else "")
+
+
+def _jxl_settings(wanted: Wanted) -> dict[str, object]:
+    codec = wanted.codec
+    return {"lossless": True, "effort": codec.level} if codec.distance is None else {"distance": codec.distance}
 
 
 def hdf5(wanted: Wanted) -> Gaps:
@@ -183,6 +223,36 @@ data = imagecodecs.htj2k_encode(
 Path("image.jhc").write_bytes(data)
 """
     return Gaps(template=template, layout=layout)
+
+
+def jxl(wanted: Wanted) -> Gaps:
+    """Store with imagecodecs' libjxl."""
+    return _by_imagecodecs("jpegxl", "jxl", _jxl_settings(wanted))
+
+
+def jls(wanted: Wanted) -> Gaps:
+    """Store with imagecodecs' CharLS."""
+    return _by_imagecodecs("jpegls", "jls", {"level": int(wanted.codec.max_error or 0)})
+
+
+def jxr(wanted: Wanted) -> Gaps:
+    """Store with imagecodecs' jxrlib; 1 is lossless."""
+    return _by_imagecodecs("jpegxr", "jxr", {"level": 1.0})
+
+
+def _by_imagecodecs(name: str, suffix: str, settings: dict[str, object]) -> Gaps:
+    """Return code that has imagecodecs encode a plane into a file."""
+    template = f"""\
+from pathlib import Path
+
+import imagecodecs
+
+data = imagecodecs.{name}_encode(
+    image,
+{CODEC_GAP})
+Path("image.{suffix}").write_bytes(data)
+"""
+    return Gaps(template=template, codec="".join(f"    {key}={value},\n" for key, value in settings.items()))
 
 
 def _ratios(wanted: Wanted) -> list[int]:

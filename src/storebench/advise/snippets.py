@@ -47,19 +47,27 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
     {
         "npy-numpy": _snippets_files.npy,
         "tiff-tifffile": _snippets_files.tiff,
+        "tiff-tifffilezarr": _snippets_files.tiff,
         "ometiff-tifffile": _snippets_files.ometiff,
+        "cog-tifffile": _snippets_files.cog,
         "png-imageio": _snippets_files.png,
         "jp2-imageio": _snippets_files.jp2_imageio,
         "jp2-glymur": _snippets_files.jp2_glymur,
         "jp2-imagecodecs": _snippets_files.jp2_imagecodecs,
         "htj2k-imagecodecs": _snippets_files.htj2k,
         "htj2k-glymur": _snippets_files.htj2k,
+        "jxl-imagecodecs": _snippets_files.jxl,
+        "jls-imagecodecs": _snippets_files.jls,
+        "jxr-imagecodecs": _snippets_files.jxr,
         "tiffstack-tifffile": _snippets_files.stack(_snippets_files.tiff, "tiff"),
         "pngstack-imageio": _snippets_files.stack(_snippets_files.png, "png"),
         "jp2stack-imageio": _snippets_files.stack(_snippets_files.jp2_imageio, "jp2"),
         "jp2stack-glymur": _snippets_files.stack(_snippets_files.jp2_glymur, "jp2"),
         "jp2stack-imagecodecs": _snippets_files.stack(_snippets_files.jp2_imagecodecs, "jp2"),
         "htj2kstack-imagecodecs": _snippets_files.stack(_snippets_files.htj2k, "jhc", "htj2k"),
+        "jxlstack-imagecodecs": _snippets_files.stack(_snippets_files.jxl, "jxl"),
+        "jlsstack-imagecodecs": _snippets_files.stack(_snippets_files.jls, "jls"),
+        "jxrstack-imagecodecs": _snippets_files.stack(_snippets_files.jxr, "jxr"),
         "hdf5-h5py": _snippets_files.hdf5,
         "zarr2-zarrpython": _snippets_zarr.zarr2,
         "zarr3-zarrpython": _snippets_zarr.zarr3,
@@ -92,8 +100,8 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 
 _ZARR: Final = ("none", "gzip", "zstd", "blosc")
-_TIFF: Final = ("none", "deflate", "lzw", "zstd")
 _HAS_CHECKSUMS: Final = ("zarr2", "zarr3", "omezarr")
+_TIFF: Final = ("none", "deflate", "lzw", "zstd", "jp2", "jxl", "jxr", "jpeg", "png", "lerc")
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "npy": ("none",),
@@ -101,8 +109,12 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "jp2": ("jp2",),
         "htj2k": ("htj2k",),
         "hdf5": ("none", "deflate", "lzf", "zstd", "blosc", "blosc2", "bitshuffle"),
+        "jxl": ("jxl",),
+        "jls": ("jls",),
+        "jxr": ("jxr",),
         "tiff": _TIFF,
         "ometiff": _TIFF,
+        "cog": _TIFF,
         "zarr2": _ZARR,
         "zarr3": _ZARR,
         "zarr3zip": _ZARR,

@@ -37,6 +37,16 @@ from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.backends.n5_z5py import N5Z5py
 from storebench.backends.mrc_mrcfile import MrcMrcfile
 from storebench.backends.nifti_nibabel import NiftiGzNibabel, NiftiNibabel
+from storebench.backends.cog import CogTifffile
+from storebench.backends.hdf5 import Hdf5H5py
+from storebench.backends.htj2k_glymur import Htj2kGlymur
+from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
+from storebench.backends.jls_imagecodecs import JlsImagecodecs
+from storebench.backends.jp2_glymur import Jp2Glymur
+from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
+from storebench.backends.jp2_imageio import Jp2Imageio
+from storebench.backends.jxl_imagecodecs import JxlImagecodecs
+from storebench.backends.jxr_imagecodecs import JxrImagecodecs
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.nrrd_pynrrd import NrrdPynrrd
 from storebench.backends.ometiff import OmeTiffTifffile
@@ -50,6 +60,7 @@ from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorst
 from storebench.backends.tiff import TiffTifffile
 from storebench.backends.zarr_fused import Zarr3ZarrPythonFused
 from storebench.backends.zarr_obstore import Zarr3Obstore
+from storebench.backends.tiff_zarr import TiffTifffileZarr
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
 from storebench.backends.zarr_zarrs import Zarr3Zarrs
 from storebench.backends.zarr_zip import Zarr3ZipZarrPython
@@ -81,19 +92,27 @@ __all__ = [
 _BACKENDS: Final[tuple[Backend, ...]] = (
     NpyNumpy(),
     TiffTifffile(),
+    TiffTifffileZarr(),
     OmeTiffTifffile(),
+    CogTifffile(),
     PngImageio(),
     Jp2Imageio(),
     Jp2Glymur(),
     Jp2Imagecodecs(),
     Htj2kImagecodecs(),
     Htj2kGlymur(),
+    JxlImagecodecs(),
+    JlsImagecodecs(),
+    JxrImagecodecs(),
     Stack(TiffTifffile()),
     Stack(PngImageio()),
     Stack(Jp2Imageio()),
     Stack(Jp2Glymur()),
     Stack(Jp2Imagecodecs()),
     Stack(Htj2kImagecodecs()),
+    Stack(JxlImagecodecs()),
+    Stack(JlsImagecodecs()),
+    Stack(JxrImagecodecs()),
     Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from storebench.grid import Layout, Shape, grid_shape
 from storebench.stores import Location
 
 _SIZ, _COD, _SOT = 0xFF51, 0xFF52, 0xFF90  # the markers of size, coding style, and of the first tile
+_BARE = b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Header:
             dtype=self.dtype,
             axes=None,
             layout=Layout(chunk_shape=(*self.tile_shape, *self.shape[2:])),
-            codec=self._codec_name,
+            codec=self.codec,
             level_shapes=(self.shape,),
             decode_shape=decode_shape,
             chunk_bytes=self.payload_bytes,
@@ -77,7 +79,7 @@ class Header:
         )
 
     @property
-    def _codec_name(self) -> str:
+    def codec(self) -> str:
         """Return the neutral name. The file does not tell where bits were cut off: 5-3 may be lossy, 9-7 is."""
         kind = "htj2k" if self.high_throughput else "jp2"
         if not self.reversible:
@@ -94,15 +96,34 @@ def read_header(location: Location) -> Header:
     DataError
         If it is no JPEG 2000 file.
     """
-    with location.path.open("rb") as file, reading(location, "a JPEG 2000 image", struct.error, KeyError):
-        end = _seek_codestream(file, location)
-        segments: dict[int, bytes] = {}
-        while (marker := _unpack(">H", file)[0]) != _SOT:
-            (length,) = _unpack(">H", file)
-            if marker < 0xFF00 or length < 2:
-                raise DataError(f"{location.path}: the JPEG 2000 header is damaged; fetch or write the file again")
-            segments[marker] = file.read(length - 2)
-        return _header(segments[_SIZ], segments[_COD], end - file.tell() + 2)
+    with location.path.open("rb") as file, reading(location, "a JPEG 2000 image", ValueError, struct.error, KeyError):
+        return _main_header(file, _seek_codestream(file, location))
+
+
+def codestream_header(data: bytes) -> Header:
+    """Read the main header of a bare codestream.
+
+    Raises
+    ------
+    ValueError, KeyError, struct.error
+        If it is none.
+    """
+    if data[:4] != _BARE:
+        raise ValueError("it does not begin as a JPEG 2000 codestream does")
+    file = io.BytesIO(data)
+    file.seek(2)
+    return _main_header(file, len(data))
+
+
+def _main_header(file: Any, end: int) -> Header:
+    """Read what lies before the first tile."""
+    segments: dict[int, bytes] = {}
+    while (marker := _unpack(">H", file)[0]) != _SOT:
+        (length,) = _unpack(">H", file)
+        if marker < 0xFF00 or length < 2:
+            raise ValueError("its header is damaged")
+        segments[marker] = file.read(length - 2)
+    return _header(segments[_SIZ], segments[_COD], end - file.tell() + 2)
 
 
 def _unpack(form: str, file: Any) -> tuple[Any, ...]:
@@ -112,7 +133,7 @@ def _unpack(form: str, file: Any) -> tuple[Any, ...]:
 def _seek_codestream(file: Any, location: Location) -> int:
     """Go behind the codestream's first marker, bare or in a JP2 box, and return where the codestream ends."""
     size = location.path.stat().st_size
-    if file.read(4) == b"\xff\x4f\xff\x51":
+    if file.read(4) == _BARE:
         file.seek(2)
         return size
     file.seek(0)

@@ -6,20 +6,20 @@ import itertools
 import math
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import StoredAs, owned
 from storebench.backends._single_file import check_region, reading
+from storebench.backends._tiff_codecs import TIFF_CODECS, stored_codec
 from storebench.backends._tiff_tags import (
-    COMPRESSION_TAGS,
     SPATIAL_AXES,
     chunk_shape,
-    codec_name,
     described,
     foreign_compression,
     is_plain,
@@ -39,8 +39,25 @@ READ_ERRORS: Final = (ValueError, RuntimeError, struct.error, IndexError)
 Slices = tuple[slice, slice, slice]
 
 
+@contextmanager
+def open_tiff(location: Location) -> Iterator[tifffile.TiffFile]:
+    """Have tifffile open a file. Where requests are counted, it reads through the counting file."""
+    import tifffile
+
+    with ExitStack() as stack:
+        source = location.path if location.log is None else stack.enter_context(location.open_file())
+        with reading(location, "a TIFF", *READ_ERRORS):
+            tiff = tifffile.TiffFile(cast("IO[bytes]", source))
+        yield stack.enter_context(tiff)
+
+
+def cut_off(location: Location) -> DataError:
+    """Return the error for a file that ends too early."""
+    return DataError(f"{location.path} ends before one of its strips or tiles; fetch or write it again")
+
+
 @dataclass(frozen=True, slots=True)
-class _Level:
+class Level:
     """One resolution level: its shape, the page whose tags all its pages share, and its pages by number.
 
     A page that was asked for is kept: while an image is open its tags are read a single time.
@@ -56,7 +73,7 @@ class TiffReader:
 
     A file that tells its shape in the first page (as tifffile writes it, in JSON or in OME-XML) is read page by page, and no
     page is parsed before it is needed. Its smaller levels are in the SubIFDs of each page. Of other files tifffile parses
-    all pages to find out what they hold. Colour, JPEG-in-TIFF and the like are decoded whole by tifffile, then cut; of those
+    all pages to find out what they hold. Colour and the like are decoded whole by tifffile, then cut; of those
     no smaller levels are offered.
 
     A whole image is read by our own loop over strips and tiles, except where it is one run of bytes: reading that at once
@@ -72,17 +89,17 @@ class TiffReader:
         self._series: Any = None
         self._axes: str | None
         key: Any = tiff.pages.first
-        found = described(key)
+        found = self._told(key)
         if found is not None:
             shape, self._axes = found
             tiff.pages.useframes = True  # parse offsets and counts only: all pages have the first one's tags
-            self._levels = [_Level(shape, key, cache(self._page))]
+            self._levels = [Level(shape, key, cache(self._page))]
         else:
             self._series = tiff.series[0]
             key, shape = self._series.keyframe, tuple(self._series.shape)
             axes = self._series.axes.lower()
             self._axes = axes if set(axes) <= SPATIAL_AXES and len(set(axes)) == len(axes) else None
-            self._levels = [_Level(shape, key, lambda index: self._series.pages[index])]
+            self._levels = [Level(shape, key, lambda index: self._series.pages[index])]
         self._key = key
         self._dtype = np.dtype(key.dtype).newbyteorder("=")
         self._n_page_axes = 3 if key.tile is not None and len(key.tile) == 3 else 2
@@ -91,6 +108,10 @@ class TiffReader:
             self._by_segments = len(self._series.pages) == self._n_pages
         elif self._by_segments:
             self._levels += self._smaller(key, shape)
+
+    def _told(self, key: Any) -> tuple[Shape, str | None] | None:
+        """Return shape and axes as the first page tells them, or None."""
+        return described(key)
 
     @property
     def levels(self) -> tuple[Shape, ...]:
@@ -128,13 +149,13 @@ class TiffReader:
     def _incomplete(self) -> DataError:
         there = self._n_written() if self._series is None else self._n_pages
         if there == self._n_pages:  # a smaller level's, or another program's
-            return DataError(f"{self._location.path} ends before one of its strips or tiles; fetch or write it again")
+            return cut_off(self._location)
         return DataError(
             f"{self._location.path} has {there} of {self._n_pages} planes, {self._n_pages - there} are missing: writing or "
             "copying it was interrupted; read those that are there, or fetch or write it again"
         )
 
-    def _smaller(self, key: Any, shape: Shape) -> Iterator[_Level]:
+    def _smaller(self, key: Any, shape: Shape) -> Iterator[Level]:
         """Yield the levels in the pages' SubIFDs; one that was not written to its end is none."""
         import tifffile
 
@@ -146,7 +167,7 @@ class TiffReader:
             if not (first.is_reduced and is_plain(first) and first.dtype == key.dtype):
                 return
             lead = shape[: len(shape) - len(page_shape(first))]
-            yield _Level((*lead, *page_shape(first)), first, cache(partial(self._sub_page, number, first)))
+            yield Level((*lead, *page_shape(first)), first, cache(partial(self._sub_page, number, first)))
 
     def _sub_page(self, number: int, first: Any, index: int) -> Any:
         """Return a page of a smaller level."""
@@ -175,7 +196,7 @@ class TiffReader:
     @property
     def in_place(self) -> bool:
         """Whether voxels can be changed where they lie: not compressed, nothing predicted."""
-        return self._by_segments and self._key.compression == COMPRESSION_TAGS["none"] and self._key.predictor == 1
+        return self._by_segments and self._key.compression == TIFF_CODECS["none"].tag and self._key.predictor == 1
 
     @property
     def dtype(self) -> np.dtype:
@@ -183,7 +204,7 @@ class TiffReader:
         dtype: np.dtype = np.dtype(self._key.dtype).newbyteorder(self._tiff.byteorder)
         return dtype
 
-    def _start_of_run(self, level: _Level) -> int | None:
+    def _start_of_run(self, level: Level) -> int | None:
         """Return where a level's voxels begin that lie side by side, page after page; None where they do not."""
         if not level.key.is_contiguous:
             return None
@@ -196,7 +217,7 @@ class TiffReader:
         shape = self.levels[level]
         return owned(self._tiff.filehandle.read_array(self.dtype, math.prod(shape), start).reshape(shape))
 
-    def _read_segments(self, region: Region, level: _Level) -> NDArray:
+    def _read_segments(self, region: Region, level: Level) -> NDArray:
         """Go through the pages, then through each page's strips or tiles."""
         values = np.empty(region.shape, self._dtype)
         for page, index, inside, outside in self._touched(region, level, values):
@@ -208,7 +229,7 @@ class TiffReader:
         """Yield what a region of level 0 touches: page, number of the strip or tile, its part, and that part of `values`."""
         return self._touched(region, self._levels[0], values)
 
-    def _touched(self, region: Region, level: _Level, values: NDArray) -> Iterator[tuple[Any, int, Slices, NDArray]]:
+    def _touched(self, region: Region, level: Level, values: NDArray) -> Iterator[tuple[Any, int, Slices, NDArray]]:
         k = self._n_page_axes
         lead = level.shape[:-k]
         box = Region(_to_3d(region.start[-k:], 0), _to_3d(region.stop[-k:], 1))
@@ -221,21 +242,30 @@ class TiffReader:
 
     def _segment(self, page: Any, index: int) -> NDArray | None:
         """Return a strip or tile as (depth, rows, columns), or None where nothing was stored for it."""
+        data = self._stored_bytes(page, index)
+        if not data:
+            return None
+        tables = {} if page.jpegtables is None else {"jpegtables": page.jpegtables}  # of JPEG, outside its strips
+        values: NDArray = page.decode(data, index, **tables)[0]
+        return values[..., 0]
+
+    def _stored_bytes(self, page: Any, index: int) -> bytes:
+        """Return a strip or tile as it is in the file."""
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         if count == 0:
-            return None
+            return b""
         file = self._tiff.filehandle
         file.seek(offset)
-        data = file.read(count)
+        data: bytes = file.read(count)
         if len(data) != count:
             raise self._incomplete()
-        values: NDArray = page.decode(data, index)[0]
-        return values[..., 0]
+        return data
 
     def stored_as(self) -> StoredAs:
         """Return what the tags say; parses every page to add up the bytes of its strips or tiles."""
         n_bytes, words = None, ["BigTIFF" if self._tiff.is_bigtiff else "", foreign_compression(self._key)]
         with reading(self._location, "a TIFF", *READ_ERRORS):
+            codec = stored_codec(self._key, lambda: self._stored_bytes(self._key, 0))
             if self._by_segments:
                 n_written = self._n_written() if self._series is None else self._n_pages
                 n_bytes = sum(sum(level.page(i).databytecounts) for level in self._levels for i in range(n_written))
@@ -251,7 +281,7 @@ class TiffReader:
             dtype=self._dtype,
             axes=self._axes,
             layout=Layout(chunk_shape=chunk) if self._by_segments else None,
-            codec=codec_name(self._key),
+            codec=codec,
             level_shapes=self.levels,
             decode_shape=chunk if self._by_segments else shape,
             smaller_decode_shapes=tuple(smaller),

@@ -8,10 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from storebench.backends._tiff_codecs import KIND_OF_TAG
 from storebench.grid import Shape
-
-COMPRESSION_TAGS: Final = {"none": 1, "lzw": 5, "deflate": 8, "zstd": 50000}
-"""TIFF's number for each codec family that storebench writes."""
 
 OME_AXES: Final = "axes "
 """What the description of an OME image begins with where it names the axes that the image really has."""
@@ -74,27 +72,15 @@ def is_plain(page: Any) -> bool:
     """Tell whether strips or tiles are plain blocks of one grey value per voxel."""
     return (
         page.samplesperpixel == 1
-        and page.compression in COMPRESSION_TAGS.values()
+        and int(page.compression) in KIND_OF_TAG
         and page.bitspersample == 8 * np.dtype(page.dtype).itemsize
         and (page.imagedepth == 1 or (page.tile is not None and len(page.tile) == 3))
     )
 
 
-def codec_name(page: Any) -> str:
-    """Return the neutral name; a TIFF keeps no level. The digit at the end keeps '-predictor' out of the pattern."""
-    kinds = {tag: kind for kind, tag in COMPRESSION_TAGS.items()}
-    kind = kinds.get(int(page.compression), "?")
-    if kind in ("?", "none"):
-        return kind
-    predictor = page.predictor != 1
-    if kind == "lzw":
-        return "lzw-predictor" if predictor else "lzw"
-    return f"{kind}-*-predictor" if predictor else f"{kind}-*[0-9]"
-
-
 def foreign_compression(page: Any) -> str:
     """Name a compression that has no neutral name."""
-    return "" if int(page.compression) in COMPRESSION_TAGS.values() else f"compression {page.compression.name}"
+    return "" if int(page.compression) in KIND_OF_TAG else f"compression {page.compression.name}"
 
 
 def page_shape(key: Any) -> Shape:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import WriteOrder, WriteRequest
 from storebench.backends._single_file import check_values, reading, storing
+from storebench.backends._tiff_codecs import TIFF_CODECS
 from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
-from storebench.backends._tiff_tags import COMPRESSION_TAGS, chunk_shape
+from storebench.backends._tiff_tags import chunk_shape
 from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
@@ -38,13 +39,17 @@ class TiffPages:
         What is stored.
     description : str
         Text of the first page, which tells shape and axes.
+    overviews : bool
+        Whether smaller levels are further pages, as in a COG, whose pages are all cut into tiles; else they hang on their
+        pages.
     """
 
-    def __init__(self, location: Location, request: WriteRequest, description: str) -> None:
+    def __init__(self, location: Location, request: WriteRequest, description: str, *, overviews: bool = False) -> None:
         self._location = location
         self._request = request
         self._description = description
-        self._settings, self._n_page_axes = cut(request.shape, request.layout)
+        self._overviews = overviews
+        self._settings, self._n_page_axes = cut(request.shape, request.layout, strips=not overviews)
         self._file: tifffile.TiffWriter | None = None
         self._next = (0, 0)  # level, and index along its first axis
 
@@ -80,13 +85,21 @@ class TiffPages:
         if self._file is None:
             self._file = tifffile.TiffWriter(self._location.path, bigtiff=needs_bigtiff(self._request), ome=False)
         codec, n_smaller = self._request.codec, len(self._request.level_factors)
+        if codec.kind == "lerc" and pages.dtype.kind == "f" and np.isnan(pages.min()):
+            raise UnsupportedError(
+                "LERC through imagecodecs makes 0 of what is not a number (NaN), without an error, and this image has some; "
+                "take zstd-3-predictor"
+            )
         settings: dict[str, Any] = dict(self._settings)
         if codec.kind != "none":
-            settings |= {"compression": COMPRESSION_TAGS[codec.kind], "predictor": codec.predictor}
-        if codec.level is not None:
-            settings["compressionargs"] = {"level": codec.level}
-        if n_smaller:
-            settings |= {"subfiletype": 1} if level else {"subifds": n_smaller}
+            able = TIFF_CODECS[codec.kind]
+            settings |= {"compression": able.tag, "compressionargs": able.settings(codec)}
+        if codec.predictor:
+            settings["predictor"] = True
+        if level:
+            settings["subfiletype"] = 1
+        elif n_smaller and not self._overviews:
+            settings["subifds"] = n_smaller
         self._file.write(
             pages,
             photometric="minisblack",  # else a last axis of 3 or 4 voxels becomes colour
@@ -187,22 +200,22 @@ def write_order(request: WriteRequest) -> WriteOrder:
     return "planes" if in_pages and not request.level_factors else "whole"
 
 
-def cut(shape: Shape, layout: Layout | None) -> tuple[dict[str, Any], int]:
-    """Return tifffile's words for a layout, and how many of the last axes one page holds."""
+def cut(shape: Shape, layout: Layout | None, *, strips: bool = True) -> tuple[dict[str, Any], int]:
+    """Return tifffile's words for a layout, and how many of the last axes one page holds; rows as strips or as tiles."""
     if layout is None:
         return {}, 2
     chunk = layout.chunk_shape
     if len(chunk) > 2 and chunk[-3] > 1:
         return {"tile": chunk[-3:], "volumetric": True}, 3
-    if chunk[-1] == shape[-1]:
+    if strips and chunk[-1] == shape[-1]:
         return {"rowsperstrip": chunk[-2]}, 2
     return {"tile": chunk[-2:]}, 2
 
 
-def why_not_cut(shape: Shape, layout: Layout) -> str | None:
+def why_not_cut(shape: Shape, layout: Layout, *, strips: bool = True) -> str | None:
     """Return the sentence for a chunk shape that is neither a strip nor a tile nor a volumetric tile, or None."""
     chunk = layout.chunk_shape
-    settings, n_page_axes = cut(shape, layout)
+    settings, n_page_axes = cut(shape, layout, strips=strips)
     if any(n != 1 for n in chunk[:-n_page_axes]):
         return f"TIFF cuts its last three axes only; make all but those 1 in the chunk shape {chunk}"
     if "rowsperstrip" in settings:
@@ -211,10 +224,8 @@ def why_not_cut(shape: Shape, layout: Layout) -> str | None:
         return None
     if chunk[-1] % 16 or chunk[-2] % 16:
         strip = (*(1,) * (len(chunk) - 2), min(chunk[-2], shape[-2]), shape[-1])
-        return (
-            f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}; "
-            f"or use strips, which are rows of the whole width, as in {strip}"
-        )
+        need = f"TIFF tiles need multiples of 16 voxels along the last two axes, not {chunk[-2]} × {chunk[-1]}"
+        return f"{need}; or use strips, which are rows of the whole width, as in {strip}" if strips else need
     return None
 
 
@@ -230,6 +241,6 @@ def _most_bytes(request: WriteRequest, shape: Shape) -> float:
     chunk = request.layout.chunk_shape if request.layout is not None else plane
     n_chunks = math.prod(grid_shape(shape, chunk))
     n_pages = math.prod(shape[:-n_page_axes])
-    worst = {"lzw": 1.5}.get(request.codec.kind, 1.01)  # LZW codes of up to 12 bits for one byte that never repeats
-    stored = n_chunks * math.prod(chunk) * request.dtype.itemsize * worst
-    return stored + 16 * n_chunks + 1024 * n_pages
+    able = TIFF_CODECS[request.codec.kind]
+    stored = n_chunks * (math.prod(chunk) * request.dtype.itemsize * able.worst + (512 if able.as_image else 16))
+    return stored + 1024 * n_pages

@@ -38,7 +38,8 @@ class Htj2kImagecodecs(Jp2InMemory):
     def _encode(self, image: NDArray, request: WriteRequest, psnr_db: float | None) -> bytes:
         return encode_htj2k(image, tile_shape(request))
 
-    def _decode(self, data: bytes) -> NDArray:
+    def decode(self, data: bytes) -> NDArray:
+        """Return the image of a file."""
         import imagecodecs
 
         return owned(imagecodecs.htj2k_decode(data))

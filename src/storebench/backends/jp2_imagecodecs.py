@@ -37,7 +37,8 @@ class Jp2Imagecodecs(Jp2InMemory):
             imagecodecs.jpeg2k_encode(image, level, codecformat="jp2", reversible=True, numthreads=self._n_threads)
         )
 
-    def _decode(self, data: bytes) -> NDArray:
+    def decode(self, data: bytes) -> NDArray:
+        """Return the image of a file."""
         import imagecodecs
 
         return owned(imagecodecs.jpeg2k_decode(data, numthreads=self._n_threads))

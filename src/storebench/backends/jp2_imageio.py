@@ -48,7 +48,8 @@ class Jp2Imageio(Jp2InMemory):
         encoded: bytes = iio.imwrite("<bytes>", image, plugin="pillow", extension=".jp2", **settings)
         return encoded
 
-    def _decode(self, data: bytes) -> NDArray:
+    def decode(self, data: bytes) -> NDArray:
+        """Return the image of a file."""
         return _decode(data)
 
     @contextmanager

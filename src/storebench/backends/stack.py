@@ -33,7 +33,12 @@ from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape
 from storebench.stores import Location
 
-_OTHER_ENDINGS: Final = {".tiff": (".tif",), ".jp2": (".j2k", ".j2c", ".jpx"), ".jhc": (".j2c", ".jph")}
+_OTHER_ENDINGS: Final = {
+    ".tiff": (".tif",),
+    ".jp2": (".j2k", ".j2c", ".jpx"),
+    ".jhc": (".j2c", ".jph"),
+    ".jxr": (".wdp", ".hdp"),
+}
 """What other programs call the same formats; storebench writes the first one only."""
 
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, Final, cast
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ArrayReader,
     BlockCodec,
     ParallelWrites,
     WriteOrder,
     WriteRequest,
     check_thread_limit,
     missing_distributions,
+    owned,
     refusal,
 )
+from storebench.backends._jp2 import limit_openjpeg
 from storebench.backends._single_file import NUMBERS, no_checksum, reading
-from storebench.backends._tiff_reader import READ_ERRORS, TiffReader
-from storebench.backends._tiff_tags import COMPRESSION_TAGS
-from storebench.backends._tiff_writer import TiffInPlace, TiffPages, why_not_cut, write_order
+from storebench.backends._tiff_codecs import TIFF_CODECS, tiff_facts, why_not_compressed
+from storebench.backends._tiff_reader import READ_ERRORS, TiffReader, open_tiff
+from storebench.backends._tiff_writer import TiffInPlace, TiffPages, cut, why_not_cut, write_order
 from storebench.stores import Location
-
-_PREDICTABLE: Final = "int8 uint8 int16 uint16 int32 uint32 float16 float32 float64"
 
 
 class TiffTifffile:
@@ -44,6 +44,9 @@ class TiffTifffile:
     counts_reads = True
     counts_writes = False  # tifffile writes arrays past any file object of Python
     _levels = False
+    _strips = True
+    _n_axes = range(2, 6)
+    _kinds = tuple(TIFF_CODECS)
     _dtypes = NUMBERS
 
     def why_unavailable(self) -> str | None:
@@ -55,17 +58,16 @@ class TiffTifffile:
         sentence = refusal(
             self,
             request,
-            n_axes=range(2, 6),
+            n_axes=self._n_axes,
             dtypes=self._dtypes,
-            kinds=tuple(COMPRESSION_TAGS),
+            kinds=self._kinds,
             levels=self._levels,
         )
         sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.codec.predictor and request.dtype.name not in _PREDICTABLE.split():
-            return f"{self.name} has no predictor for {request.dtype.name}; take the codec without '-predictor'"
         if sentence is None and request.layout is not None:
-            return why_not_cut(request.shape, request.layout)
-        return sentence
+            sentence = why_not_cut(request.shape, request.layout, strips=self._strips)
+        _, n_page_axes = cut(request.shape, request.layout)
+        return sentence or why_not_compressed(self.name, request, in_volumes=n_page_axes == 3)
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
         """Return "planes" where planes are pages, which come in order; "whole" for tiles of volumes."""
@@ -87,42 +89,34 @@ class TiffTifffile:
     @contextmanager
     def reopen(self, location: Location) -> Iterator[TiffInPlace]:
         """Take any region of an uncompressed file, in place; what was never written of it is not appended."""
-        with self.open(location) as reader:
+        with _reader(location) as reader:
             yield TiffInPlace(location, reader)
 
-    @contextmanager
-    def open(self, location: Location) -> Iterator[TiffReader]:
-        """Read the first page's tags. Where requests are counted, tifffile reads through the counting file."""
-        import tifffile
-
-        if location.log is not None:
-            with location.open_file() as file:
-                with reading(location, "a TIFF", *READ_ERRORS):
-                    reader = TiffReader(location, tifffile.TiffFile(cast("IO[bytes]", file)))
-                yield reader
-            return
-        with reading(location, "a TIFF", *READ_ERRORS):
-            tiff = tifffile.TiffFile(location.path)
-        with tiff:
-            with reading(location, "a TIFF", *READ_ERRORS):
-                reader = TiffReader(location, tiff)
-            yield reader
+    def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
+        """Read the first page's tags."""
+        return _reader(location)
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return predictor and compressor as tifffile calls them for one strip or tile."""
         return _TiffBlocks(request)
 
     def limit_threads(self, threads: int) -> str | None:
-        """Return None: reading and writing pass `maxworkers=1`, and imagecodecs' codecs use one thread."""
+        """Return None: reading and writing pass `maxworkers=1`, and imagecodecs' codecs use one thread, of OpenJPEG's so many."""
         check_thread_limit(threads)
+        limit_openjpeg(threads)
         return None
 
     def facts(self) -> Mapping[str, str]:
-        """Return the compressors inside imagecodecs."""
-        import imagecodecs
+        """Return the compressors inside imagecodecs, and when a file is a BigTIFF."""
+        return tiff_facts()
 
-        versions = (imagecodecs.deflate_version(), imagecodecs.zstd_version())
-        return {name: f"{version} (imagecodecs' wheel)" for name, version in (v.split(maxsplit=1) for v in versions)}
+
+@contextmanager
+def _reader(location: Location) -> Iterator[TiffReader]:
+    with open_tiff(location) as tiff:
+        with reading(location, "a TIFF", *READ_ERRORS):
+            reader = TiffReader(location, tiff)
+        yield reader
 
 
 class _TiffBlocks:
@@ -131,26 +125,32 @@ class _TiffBlocks:
     def __init__(self, request: WriteRequest) -> None:
         import tifffile
 
-        tag = COMPRESSION_TAGS[request.codec.kind]
+        able = TIFF_CODECS[request.codec.kind]
         predictor = 1 if not request.codec.predictor else 3 if request.dtype.kind == "f" else 2
-        self._settings = {} if request.codec.level is None else {"level": request.codec.level}
-        self._compress = tifffile.TIFF.COMPRESSORS[tag] if tag > 1 else None
-        self._decompress = tifffile.TIFF.DECOMPRESSORS[tag] if tag > 1 else None
+        self._settings = able.settings(request.codec)
+        self._as_image = able.as_image
+        self._compress = tifffile.TIFF.COMPRESSORS[able.tag] if able.tag > 1 else None
+        self._decompress = tifffile.TIFF.DECOMPRESSORS[able.tag] if able.tag > 1 else None
         self._predict = tifffile.TIFF.PREDICTORS[predictor] if predictor > 1 else None
         self._unpredict = tifffile.TIFF.UNPREDICTORS[predictor] if predictor > 1 else None
         self._dtype = request.dtype
         self._shape = request.layout.chunk_shape if request.layout is not None else request.shape
+        _, self._n_axes = cut(request.shape, request.layout)
 
     def encode(self, block: NDArray) -> bytes:
         """Compress one block."""
         self._shape = block.shape
-        block = np.ascontiguousarray(block)[..., np.newaxis]  # samples come last, there is one
+        block = np.ascontiguousarray(block).reshape(
+            -1, *block.shape[1 - self._n_axes :], 1
+        )  # one sample, which comes last
         if self._predict is not None:
             block = self._predict(block, axis=-2)
         return block.tobytes() if self._compress is None else bytes(self._compress(block, **self._settings))
 
     def decode(self, data: bytes) -> NDArray:
         """Decompress one block."""
+        if self._as_image and self._decompress is not None:
+            return owned(np.asarray(self._decompress(data)).reshape(self._shape))
         n_bytes = math.prod(self._shape) * self._dtype.itemsize
         raw = data if self._decompress is None else self._decompress(data, out=n_bytes)
         block = np.frombuffer(raw, self._dtype).reshape(*self._shape, 1)

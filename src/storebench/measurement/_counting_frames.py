@@ -18,6 +18,7 @@ NOT_BY_VIEW: Final[tuple[tuple[str, str], ...]] = (
     ("png-*", "a PNG is decoded whole: each view reads the whole file"),
     ("jp2-im*", "OpenJPEG is given the whole file for each view"),
     ("htj2k-imagecodecs", "OpenJPH is given the whole file for each view"),
+    ("j[xl][lsr]-imagecodecs", "libjxl, CharLS and jxrlib are given the whole file for each view"),
     ("*-glymur", "OpenJPEG opens the file itself, and nothing tells what it reads of it"),
     ("tiffstack-*", "the file of a plane is opened anew for each view: its header and tags are read again"),
     (

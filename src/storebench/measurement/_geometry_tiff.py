@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +25,32 @@ def tiff(location: Location, reads: Sequence[Request]) -> Prediction:
     Directories of pages are a chain: each up to the last one needed. Those of smaller levels hang on their pages: the first
     page's are looked at when the file is opened, others with their voxels.
     """
+    return _tiff(location, reads, by_store=False)
+
+
+def tiff_by_store(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The same through tifffile's Zarr store, which parses all pages, and reads each strip or tile by itself."""
+    return _tiff(location, reads, by_store=True)
+
+
+def cog(location: Location, reads: Sequence[Request]) -> Prediction:
+    """Header, the chain of directories to its end, tiles."""
+    import tifffile
+
+    with tifffile.TiffFile(location.path) as file:
+        pages: Sequence[Any] = list(file.pages)
+        keys = [pages[0], *(page for page in pages[1:] if page.is_reduced)]
+        data = Prediction()
+        for read in reads:
+            key = keys[read.level]
+            shape = page_shape(key)
+            data += _voxels(
+                key, shape, read, _touched(key, (i for _, i in _segments(read.region, shape, chunk_shape(key))))
+            )
+        return _with_directories(location, data, keys, n_pages=len(pages))
+
+
+def _tiff(location: Location, reads: Sequence[Request], *, by_store: bool) -> Prediction:
     import tifffile
 
     with tifffile.TiffFile(location.path) as file:
@@ -35,7 +61,7 @@ def tiff(location: Location, reads: Sequence[Request]) -> Prediction:
         if found is None:
             raise DataError(f"{location.path} does not tell its shape, as storebench's files do; write the image anew")
         keys = [first, *(_sub_page(file, first.subifds[k], (0, k)) for k in range(len(first.subifds or ())))]
-        last, data, hanging = 0, Prediction(), [key.offset for key in keys[1:]]
+        last, data, hanging = len(pages) - 1 if by_store else 0, Prediction(), [key.offset for key in keys[1:]]
         for read in reads:
             key = keys[read.level]
             shape = (*found[0][: -len(page_shape(key))], *page_shape(key))
@@ -48,15 +74,34 @@ def tiff(location: Location, reads: Sequence[Request]) -> Prediction:
                 if page and read.level:
                     held = _sub_page(file, held.subifds[read.level - 1], (page, read.level - 1), key)
                     hanging.append(held.offset)
-                touched += [(held.dataoffsets[i], held.databytecounts[i]) for _, i in indexes if held.databytecounts[i]]
-            one_run = key.is_contiguous and read.region == Region.whole(shape) and _side_by_side(touched)
-            data += Prediction(requests=1 if one_run else len(touched), n_bytes=sum(size for _, size in touched))
+                touched += _touched(held, (i for _, i in indexes))
+            data += _voxels(key, shape, read, touched, in_runs=not by_store)
+        return _with_directories(location, data, keys, n_pages=last + 1, hanging=hanging)
+
+
+def _touched(page: Any, indexes: Iterable[int]) -> list[tuple[int, int]]:
+    """Return (offset, bytes) of those strips or tiles of a page for which something is stored."""
+    return [(page.dataoffsets[i], page.databytecounts[i]) for i in indexes if page.databytecounts[i]]
+
+
+def _voxels(
+    key: Any, shape: Shape, read: Request, touched: Sequence[tuple[int, int]], *, in_runs: bool = True
+) -> Prediction:
+    """Return what the strips or tiles of one read take: one request where they are one run of bytes."""
+    one_run = in_runs and key.is_contiguous and read.region == Region.whole(shape) and _side_by_side(touched)
+    return Prediction(requests=1 if one_run else len(touched), n_bytes=sum(size for _, size in touched))
+
+
+def _with_directories(
+    location: Location, data: Prediction, keys: Sequence[Any], *, n_pages: int, hanging: Sequence[int] = ()
+) -> Prediction:
+    """Add the header, the first pages' directories, and those at the offsets `hanging`."""
     with location.path.open("rb") as raw:
-        directories = _directory_bytes(raw, last + 1, hanging)
+        directories = _directory_bytes(raw, n_pages, hanging)
     n_segments = max(math.prod(grid_shape(page_shape(key), chunk_shape(key))) for key in keys)
     # Values too long for their tag lie elsewhere: the first page's description, 2 × 8 bytes for each strip or tile at most.
-    beside = 1024 + len(first.description) + len(directories) * (max(directories) + 16 * n_segments)
-    header = Prediction(requests=1, n_bytes=16 if file.is_bigtiff else 8, beside_bytes=beside)
+    beside = 1024 + len(keys[0].description) + len(directories) * (max(directories) + 16 * n_segments)
+    header = Prediction(requests=1, n_bytes=16 if keys[0].parent.is_bigtiff else 8, beside_bytes=beside)
     return header + data + Prediction(requests=len(directories), n_bytes=sum(directories), n_parts=len(directories))
 
 

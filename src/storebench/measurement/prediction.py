@@ -19,7 +19,7 @@ from storebench.grid import grid_shape
 from storebench.measurement import _geometry, _geometry_medical, _geometry_tensorstore, _geometry_zip
 from storebench.measurement._geometry import Family, Prediction
 from storebench.measurement._geometry_hdf5 import hdf5
-from storebench.measurement._geometry_tiff import tiff
+from storebench.measurement._geometry_tiff import cog, tiff, tiff_by_store
 from storebench.measurement.stored import StoredImage
 from storebench.stores import Location
 
@@ -39,16 +39,20 @@ __all__ = [
 FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("npy-numpy", _geometry.npy),
     ("tiff-tifffile", tiff),
+    ("tiff-tifffilezarr", tiff_by_store),
     ("ometiff-tifffile", tiff),
+    ("cog-tifffile", cog),
     ("png-imageio", _geometry.png),
     ("jp2-imageio", _geometry.whole_file),
     ("jp2-imagecodecs", _geometry.whole_file),
     ("htj2k-imagecodecs", _geometry.whole_file),
+    ("j[xl][lsr]-imagecodecs", _geometry.whole_file),
     ("tiffstack-tifffile", _geometry.stack(tiff)),
     ("pngstack-imageio", _geometry.stack(_geometry.png)),
     ("jp2stack-imageio", _geometry.stack(_geometry.whole_file)),
     ("jp2stack-imagecodecs", _geometry.stack(_geometry.whole_file)),
     ("htj2kstack-imagecodecs", _geometry.stack(_geometry.whole_file)),
+    ("j[xl][lsr]stack-imagecodecs", _geometry.stack(_geometry.whole_file)),
     ("hdf5-h5py", hdf5),
     ("zarr?-zarrpython*", _geometry.zarr),
     ("zarr3-obstore", _geometry.zarr),
@@ -143,7 +147,7 @@ _ZIP_PIECE_BYTES: Final = 1 << 24
 
 EXPLAINED: Final[tuple[Explanation, ...]] = (
     Explanation(
-        backends="*tiff*-tifffile",
+        backends="*-tifffile*",
         operations=_READS,
         what="requests",
         bound="at most 10 more for each page in the chain",
@@ -152,7 +156,7 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         allowed=lambda p: (p.requests, p.requests + 10 * p.n_parts),
     ),
     Explanation(
-        backends="*tiff*-tifffile",
+        backends="*-tifffile*",
         operations=_READS,
         what="bytes",
         bound="8 less for each page, and no more than the tags' long values and the directories once more",
