@@ -26,6 +26,7 @@ Kind = Literal[
     "lzf",
     "pcodec",
     "zfp",
+    "sz3",
     "lerc",
     "compressed-segmentation",
     "png",
@@ -192,6 +193,12 @@ _RULES: Final = (
         lambda m: {"kind": "zfp", "max_error": float(m[1])},
         ("zfp-error-0.01",),
         "zfp in its mode of fixed accuracy: no voxel is off by more",
+    ),
+    NameRule(
+        rf"sz3-error-{_ERROR}",
+        lambda m: {"kind": "sz3", "max_error": float(m[1])},
+        ("sz3-error-0.01",),
+        "SZ3: floats predicted from their neighbours; no voxel is off by more",
     ),
     NameRule(r"lerc-lossless", lambda _: {"kind": "lerc"}, ("lerc-lossless",), "LERC, Esri's raster compression"),
     NameRule(

@@ -72,15 +72,15 @@ def create_array(
     if zarr_format == 2:
         # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
         # bytes are made in the order which the neutral name says.
-        *filters, compressor = v2_codecs(request.codec) or [None]
+        chunk_shape = None if layout is None else layout.chunk_shape
+        *filters, compressor = v2_codecs(request.codec, request.dtype, chunk_shape) or [None]
         attributes = (
             None if name else {"_ARRAY_DIMENSIONS": list(request.axes)}
         )  # xarray's convention; v2 itself has no names
         settings |= {"filters": filters or None, "compressors": compressor, "attributes": attributes}
         settings["chunk_key_encoding"] = {"name": "v2", "separator": separator}
     else:
-        settings |= {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
-        settings["dimension_names"] = tuple(request.axes)
+        settings |= v3_codecs(request.codec, request.dtype) | {"dimension_names": tuple(request.axes)}
     return zarr.create_array(
         store,
         name=name,

@@ -49,7 +49,7 @@ def describe(
         If an object is empty or shorter than its Blosc header says: not every library notices that when it reads.
     """
     shape, layout = arrays[0]
-    codec, remark = neutral_name(metadata, dtype.itemsize)
+    codec, remark = neutral_name(metadata, dtype)
     n_objects, chunk_bytes = _look_at_objects(location, blosc=codec.startswith("blosc-") and not layout.shard_shape)
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []

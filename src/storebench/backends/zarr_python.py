@@ -7,9 +7,11 @@ chunks that touch the image, and its index. See `_zarr_arrays` for fill value an
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from storebench.backends import _zarr_codecs
 from storebench.backends._backend import (
@@ -31,7 +33,9 @@ from storebench.backends._zarr_arrays import (
     open_store,
     zarr_facts,
 )
+from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS, why_not_more
 from storebench.backends._zarr_threads import limit_zarr_threads
+from storebench.codecs import parse_codec
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -48,6 +52,8 @@ class ZarrPython:
         As in the protocol.
     zarr_format : int
         Version of the arrays: 2 or 3.
+    codec_kinds, filters : tuple of str
+        Families of codecs, and what may come before them; a codec pipeline that has fewer says so.
     """
 
     name: str
@@ -63,6 +69,8 @@ class ZarrPython:
     counts_reads = True
     counts_writes = True
     several_levels = False
+    codec_kinds: tuple[str, ...] = (*_zarr_codecs.KINDS, *MORE_KINDS)
+    filters: tuple[str, ...] = tuple(FILTERS)
 
     def why_unavailable(self) -> str | None:
         """Return None where zarr is installed."""
@@ -75,7 +83,8 @@ class ZarrPython:
             request,
             n_axes=range(2, 6),
             dtypes=_DTYPES,
-            kinds=_zarr_codecs.KINDS,
+            kinds=self.codec_kinds,
+            filters=self.filters,
             levels=self.several_levels,
             shards=self.zarr_format == 3,
         )
@@ -83,7 +92,9 @@ class ZarrPython:
             chunk_shape=(1,) * len(request.shape)
         )  # zarr's own choice is always small enough
         n_bytes = math.prod(layout.chunk_shape) * request.dtype.itemsize
-        return sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        sentence = sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        chunk_shape = functools.partial(self._chunk_shape, request)
+        return sentence or why_not_more(self.name, request, zarr_format=self.zarr_format, chunk_shape=chunk_shape)
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
         """Any region."""
@@ -119,7 +130,8 @@ class ZarrPython:
             return request.layout.chunk_shape
         from zarr.storage import MemoryStore
 
-        array = create_array(MemoryStore(), request, request.shape, zarr_format=self.zarr_format)
+        plain = replace(request, codec=parse_codec("none"))  # zarr chooses alike for all
+        array = create_array(MemoryStore(), plain, request.shape, zarr_format=self.zarr_format)
         return tuple(array.chunks)
 
     def limit_threads(self, threads: int) -> str | None:
