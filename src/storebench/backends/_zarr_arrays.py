@@ -24,8 +24,9 @@ from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, block_region, blocks_touched
 from storebench.stores import Location
 
-# What zarr 3.1 to 3.4 and numcodecs 0.16 to 0.17 raise on damaged bytes (found by damaging them); OSError: also a disk.
-_CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, zlib.error, ExceptionGroup)
+# What zarr 3.1 to 3.4, numcodecs 0.16 to 0.17 and imagecodecs raise on damaged bytes (found by damaging them); OSError: also a
+# disk; IndexError: zfpy of nothing.
+_CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, IndexError, zlib.error, ExceptionGroup)
 # On damaged metadata: no JSON, a key that is missing, a value of another type, a codec or dtype that nobody knows.
 _METADATA_ERRORS: Final = (ValueError, KeyError, TypeError, AttributeError, OSError)
 

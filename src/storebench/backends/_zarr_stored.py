@@ -18,6 +18,7 @@ from storebench.stores import Location
 
 METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _BLOSC_HEADER_BYTES: Final = 16
+_END_OF_CODESTREAM: Final = b"\xff\xd9"
 
 
 def describe(
@@ -46,11 +47,15 @@ def describe(
     Raises
     ------
     DataError
-        If an object is empty or shorter than its Blosc header says: not every library notices that when it reads.
+        If an object is empty, shorter than its Blosc header says, or HTJ2K without an end: not every library notices that when
+        it reads.
     """
     shape, layout = arrays[0]
     codec, remark = neutral_name(metadata, dtype)
-    n_objects, chunk_bytes = _look_at_objects(location, blosc=codec.startswith("blosc-") and not layout.shard_shape)
+    plain = "" if layout.shard_shape else codec  # a chunk in a shard has no end of its own
+    n_objects, chunk_bytes = _look_at_objects(
+        location, blosc=plain.startswith("blosc-"), htj2k=plain == "htj2k-lossless"
+    )
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []
     if n_objects != n_expected:
@@ -75,15 +80,16 @@ def describe(
     )
 
 
-def _look_at_objects(location: Location, *, blosc: bool) -> tuple[int, int]:
+def _look_at_objects(location: Location, *, blosc: bool, htj2k: bool) -> tuple[int, int]:
     """Return number and bytes of all objects that are no metadata."""
     sizes = []
     for file in location.files():
         if file.name in METADATA_FILES:
             continue
         sizes.append(file.stat().st_size)
-        if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
-            raise DataError(f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew")
+        path = Path(file)
+        if sizes[-1] == 0 or (blosc and _blosc_bytes(path) > sizes[-1]) or (htj2k and not _ends_as_jpeg2000(path)):
+            raise DataError(f"the chunk file {path} is cut off; restore it from a copy or write the image anew")
     return len(sizes), sum(sizes)
 
 
@@ -92,6 +98,13 @@ def _blosc_bytes(path: Path) -> int:
     with path.open("rb", buffering=0) as file:
         header = file.read(_BLOSC_HEADER_BYTES)
     return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
+
+
+def _ends_as_jpeg2000(path: Path) -> bool:
+    """Tell whether a codestream has its end marker. OpenJPH decodes one that was cut off to other voxels, without an error."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(-min(2, path.stat().st_size), 2)
+        return file.read(2) == _END_OF_CODESTREAM
 
 
 def _axes_of(metadata: Mapping[str, Any]) -> str | None:
