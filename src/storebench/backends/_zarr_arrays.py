@@ -8,6 +8,7 @@ same voxels in other formats. A missing chunk reads as zeros without any error: 
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import zlib
 from collections.abc import Sequence
@@ -270,7 +271,7 @@ def zarr_facts() -> dict[str, str]:
     import zarr
 
     gap = zarr.config.get("array.sharding_coalesce_max_gap_bytes", None)
-    return {
+    return _codec_packages() | {
         "c-blosc": numcodecs.blosc.__version__,
         "zstd": numcodecs.zstd.__version__,
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
@@ -278,3 +279,14 @@ def zarr_facts() -> dict[str, str]:
         "codec pipeline": str(zarr.config.get("codec_pipeline.path")).rpartition(".")[2],
         "largest gap between shard ranges that is read along": "none" if gap is None else f"{json.dumps(gap)} bytes",
     }
+
+
+def _codec_packages() -> dict[str, str]:
+    """Return the versions of what brings codecs beyond Zarr's own, as far as it is there."""
+    found = {}
+    for name in ("imagecodecs", "pcodec", "zfpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -343,6 +343,10 @@ def _why_not_array_codec(  # noqa: PLR0911 (one line per reason)
         return f"{name} has {codec.kind} for {_listed(made_by.dtypes)}, not for {dtype.name}; use zstd-3-shuffle"
     if codec.kind == "jls" and (codec.max_error or 0) > _JLS_MOST_ERROR[dtype.name]:
         return f"JPEG-LS of {dtype.name} takes an error of at most {_JLS_MOST_ERROR[dtype.name]}, not {codec.name}"
+    if codec.kind == "jls" and not codec.crc32c:
+        return (
+            f"a chunk of JPEG-LS that is cut off can hang its decoder for ever (CharLS 2.4.4); use {codec.name}+crc32c"
+        )
     if len(request.shape) > made_by.most_axes:
         return f"{codec.kind} takes chunks of up to {made_by.most_axes} axes, these have {len(request.shape)}; use pcodec-8"
     if codec.kind == "sz3" and zarr_format == 2 and request.layout is None:

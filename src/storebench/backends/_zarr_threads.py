@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 _FUSED_POOL: Final = "codec_pipeline.max_workers"
@@ -13,7 +14,8 @@ def limit_zarr_threads(threads: int) -> str | None:
 
     zarr has one more thread with its event loop, which hands out work and waits; with one chunk in flight per worker it
     has nothing to do while they work. `numcodecs.blosc.use_threads` is False once zarr is imported, whatever the number
-    that is set here: Blosc then works in its caller's thread.
+    that is set here: Blosc then works in its caller's thread. So does OpenJPEG, which takes more where its variable says so,
+    and is told 0 here; no other codec has threads of its own.
 
     Parameters
     ----------
@@ -28,6 +30,7 @@ def limit_zarr_threads(threads: int) -> str | None:
     import numcodecs.blosc
     import zarr
 
+    os.environ["OPJ_NUM_THREADS"] = "0"
     numcodecs.blosc.set_nthreads(threads)
     settings = {"threading.max_workers": threads, "async.concurrency": threads}
     if zarr.config.get(_FUSED_POOL, "unknown") != "unknown":
