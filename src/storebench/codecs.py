@@ -282,8 +282,9 @@ EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **examples(_RULES),
         "zstd-3+crc32c": "Zstandard with a checksum",
+        "sz3-error-0.01+crc32c": "SZ3 with a checksum, which finds what would end the process that decodes it",
         "jls-lossless+crc32c": "JPEG-LS with a checksum, which finds what would hang its decoder",
-        "jls-error-10+crc32c": "JPEG-LS, no voxel off by more, with a checksum, which finds what would hang its decoder",
+        "jls-error-10+crc32c": "JPEG-LS with a bound and a checksum, which finds what would hang its decoder",
     }
 )
 """Codec names worth listing, each with what it is. Other levels are spelled the same way."""

@@ -80,6 +80,9 @@ class ArrayCodec:
         Whether a chunk must be one plane: (1, …, y, x).
     most_axes : int
         Most axes of a chunk.
+    danger : str
+        What a chunk that is cut off does to whoever reads it, where that is worse than an error or other voxels: it is taken with a
+        checksum only, which is looked at first. "": nothing worse.
     ignored : mapping
         Settings that say nothing more, as libraries spell them out; ``...``: whatever they are.
     """
@@ -92,6 +95,7 @@ class ArrayCodec:
     extra: str = "imagecodecs-zarr"
     planes: bool = False
     most_axes: int = 5
+    danger: str = ""
     ignored: Mapping[str, Any] = field(default_factory=dict)
 
     def distribution_for(self, zarr_format: int) -> str:
@@ -193,6 +197,7 @@ _ARRAY_CODECS: Final[Mapping[str, ArrayCodec]] = MappingProxyType(
             dtypes="float32 float64",
             settings=lambda codec: {"mode": "abs", "abs": codec.max_error},
             name=lambda found: f"sz3-error-{_plain(found['abs'])}",
+            danger="ends the whole process (SZ3 3.3.2)",
             ignored={"rel": 0.0, "shape": ..., "dtype": ...},
         ),
         "lerc": ArrayCodec(
@@ -238,6 +243,7 @@ _ARRAY_CODECS: Final[Mapping[str, ArrayCodec]] = MappingProxyType(
             settings=lambda codec: {"level": int(codec.max_error or 0)},
             name=lambda found: f"jls-error-{found['level']}" if found["level"] else "jls-lossless",
             planes=True,
+            danger="can keep its reader busy for ever (CharLS 2.4)",
         ),
     }
 )
@@ -343,10 +349,8 @@ def _why_not_array_codec(  # noqa: PLR0911 (one line per reason)
         return f"{name} has {codec.kind} for {_listed(made_by.dtypes)}, not for {dtype.name}; use zstd-3-shuffle"
     if codec.kind == "jls" and (codec.max_error or 0) > _JLS_MOST_ERROR[dtype.name]:
         return f"JPEG-LS of {dtype.name} takes an error of at most {_JLS_MOST_ERROR[dtype.name]}, not {codec.name}"
-    if codec.kind == "jls" and not codec.crc32c:
-        return (
-            f"a chunk of JPEG-LS that is cut off can hang its decoder for ever (CharLS 2.4.4); use {codec.name}+crc32c"
-        )
+    if made_by.danger and not codec.crc32c:
+        return f"a chunk of {codec.name} that is cut off {made_by.danger}; use {codec.name}+crc32c"
     if len(request.shape) > made_by.most_axes:
         return f"{codec.kind} takes chunks of up to {made_by.most_axes} axes, these have {len(request.shape)}; use pcodec-8"
     if codec.kind == "sz3" and zarr_format == 2 and request.layout is None:
