@@ -26,6 +26,7 @@ Kind = Literal[
     "lzf",
     "pcodec",
     "zfp",
+    "sz3",
     "lerc",
     "compressed-segmentation",
     "png",
@@ -194,6 +195,12 @@ _RULES: Final = (
         ("zfp-error-0.01",),
         "zfp in its mode of fixed accuracy: no voxel is off by more",
     ),
+    NameRule(
+        rf"sz3-error-{_ERROR}",
+        lambda m: {"kind": "sz3", "max_error": float(m[1])},
+        ("sz3-error-0.01",),
+        "SZ3: floats predicted from their neighbours; no voxel is off by more",
+    ),
     NameRule(r"lerc-lossless", lambda _: {"kind": "lerc"}, ("lerc-lossless",), "LERC, Esri's raster compression"),
     NameRule(
         rf"lerc-error-{_ERROR}",
@@ -276,7 +283,13 @@ _RULES: Final = (
 )
 
 EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
-    {**examples(_RULES), "zstd-3+crc32c": "Zstandard with a checksum"}
+    {
+        **examples(_RULES),
+        "zstd-3+crc32c": "Zstandard with a checksum",
+        "sz3-error-0.01+crc32c": "SZ3 with a checksum, which finds what would end the process that decodes it",
+        "jls-lossless+crc32c": "JPEG-LS with a checksum, which finds what would hang its decoder",
+        "jls-error-10+crc32c": "JPEG-LS with a bound and a checksum, which finds what would hang its decoder",
+    }
 )
 """Codec names worth listing, each with what it is. Other levels are spelled the same way."""
 

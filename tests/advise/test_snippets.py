@@ -244,6 +244,7 @@ def test_a_volumes_levels_get_smaller_along_the_axes_that_were_asked_for(
         ("zarr3-zarrpython", "own-codec-7", "not known"),
         ("hdf5-h5py", "gzip-6", "no code to show for gzip-6 in hdf5-h5py"),
         ("zarr3-zarrpython", "zstd-3-predictor", "no code to show for zstd-3-predictor"),
+        ("zarr3-zarrpython", "zstd-3-delta", "no code to show for zstd-3-delta"),
         ("zarr2-tensorstore", "lzw", "no code to show for lzw"),
     ],
 )

@@ -134,7 +134,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def _writes(candidate: Candidate, codec: Codec) -> bool:
     """Tell whether the writer of a candidate's format says all of a codec."""
     form = candidate.name.partition("-")[0].removesuffix("stack")
-    says_it = codec.kind in _KINDS.get(form, ())
+    says_it = codec.kind in _KINDS.get(form, ()) and (codec.filter is None or form == "hdf5")
     return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or form in _HAS_CHECKSUMS)
 
 

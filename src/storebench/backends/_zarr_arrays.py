@@ -7,6 +7,7 @@ same voxels in other formats. A missing chunk reads as zeros without any error: 
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import zipfile
 import zlib
@@ -26,8 +27,18 @@ from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, block_region, blocks_touched
 from storebench.stores import Location
 
-# What zarr 3.1 to 3.4 and numcodecs 0.16 to 0.17 raise on damaged bytes (found by damaging them); OSError: also a disk.
-_CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, zlib.error, zipfile.BadZipFile, ExceptionGroup)
+# What zarr 3.1 to 3.4, numcodecs 0.16 to 0.17 and imagecodecs raise on damaged bytes (found by damaging them); OSError: also a
+# disk; IndexError: zfpy of nothing.
+_CHUNK_ERRORS: Final = (
+    ValueError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    IndexError,
+    zlib.error,
+    zipfile.BadZipFile,
+    ExceptionGroup,
+)
 # On damaged metadata: no JSON, a key that is missing, a value of another type, a codec or dtype that nobody knows.
 _METADATA_ERRORS: Final = (ValueError, KeyError, TypeError, AttributeError, OSError)
 
@@ -87,15 +98,15 @@ def create_array(
     if zarr_format == 2:
         # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
         # bytes are made in the order which the neutral name says.
-        *filters, compressor = v2_codecs(request.codec) or [None]
+        chunk_shape = None if layout is None else layout.chunk_shape
+        *filters, compressor = v2_codecs(request.codec, request.dtype, chunk_shape) or [None]
         attributes = (
             None if name else {"_ARRAY_DIMENSIONS": list(request.axes)}
         )  # xarray's convention; v2 itself has no names
         settings |= {"filters": filters or None, "compressors": compressor, "attributes": attributes}
         settings["chunk_key_encoding"] = {"name": "v2", "separator": separator}
     else:
-        settings |= {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
-        settings["dimension_names"] = tuple(request.axes)
+        settings |= v3_codecs(request.codec, request.dtype) | {"dimension_names": tuple(request.axes)}
     with pipeline.selected():
         array = zarr.create_array(
             store,
@@ -293,10 +304,21 @@ def zarr_facts() -> dict[str, str]:
     import zarr
 
     gap = zarr.config.get("array.sharding_coalesce_max_gap_bytes", None)
-    return {
+    return _codec_packages() | {
         "c-blosc": numcodecs.blosc.__version__,
         "zstd": numcodecs.zstd.__version__,
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "empty chunks": "written",
         "largest gap between shard ranges that is read along": "none" if gap is None else f"{json.dumps(gap)} bytes",
     }
+
+
+def _codec_packages() -> dict[str, str]:
+    """Return the versions of what brings codecs beyond Zarr's own, as far as it is there."""
+    found = {}
+    for name in ("imagecodecs", "pcodec", "zfpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -20,6 +20,7 @@ from storebench.stores import Location
 
 METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _BLOSC_HEADER_BYTES: Final = 16
+_END_OF_CODESTREAM: Final = b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,16 @@ def describe(
     Raises
     ------
     DataError
-        If an object is empty or shorter than its Blosc header says: not every library notices that when it reads.
+        If an object is empty, shorter than its Blosc header says, or HTJ2K without an end: not every library notices that when
+        it reads.
     """
     shape, layout = arrays[0]
-    codec, remark = neutral_name(metadata, dtype.itemsize)
+    codec, remark = neutral_name(metadata, dtype)
+    plain = "" if layout.shard_shape else codec  # a chunk in a shard has no end of its own
     n_objects, chunk_bytes = _look_at_objects(
         files_as_objects(location) if objects is None else objects,
-        blosc=codec.startswith("blosc-") and not layout.shard_shape,
+        blosc=plain.startswith("blosc-"),
+        htj2k=plain == "htj2k-lossless",
     )
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []
@@ -114,14 +118,15 @@ def describe(
     )
 
 
-def _look_at_objects(objects: Iterable[StoredObject], *, blosc: bool) -> tuple[int, int]:
+def _look_at_objects(objects: Iterable[StoredObject], *, blosc: bool, htj2k: bool) -> tuple[int, int]:
     """Return number and bytes of all objects that are no metadata."""
     sizes = []
     for found in objects:
         if found.path.name in METADATA_FILES:
             continue
         sizes.append(found.n_bytes)
-        if found.n_bytes == 0 or (blosc and _blosc_bytes(found) > found.n_bytes):
+        is_cut = found.n_bytes == 0 or (blosc and _blosc_bytes(found) > found.n_bytes)
+        if is_cut or (htj2k and found.path.is_file() and not _ends_as_jpeg2000(found.path)):  # a zip has checksums
             raise DataError(f"the chunk file {found.path} is cut off; restore it from a copy or write the image anew")
     return len(sizes), sum(sizes)
 
@@ -130,6 +135,13 @@ def _blosc_bytes(chunk: StoredObject) -> int:
     """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
     header = chunk.first_bytes(_BLOSC_HEADER_BYTES)
     return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
+
+
+def _ends_as_jpeg2000(path: Path) -> bool:
+    """Tell whether a codestream has its end marker. OpenJPH decodes one that was cut off to other voxels, without an error."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(-min(2, path.stat().st_size), 2)
+        return file.read(2) == _END_OF_CODESTREAM
 
 
 def _axes_of(metadata: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from concurrent import futures
 from typing import Final
@@ -19,7 +20,8 @@ def limit_zarr_threads(threads: int) -> str | None:
 
     zarr has one more thread with its event loop, which hands out work and waits; with one chunk in flight per worker it
     has nothing to do while they work. `numcodecs.blosc.use_threads` is False once zarr is imported, whatever the number
-    that is set here: Blosc then works in its caller's thread.
+    that is set here: Blosc then works in its caller's thread. So does OpenJPEG, which takes more where its variable says so,
+    and is told 0 here; no other codec has threads of its own.
 
     Parameters
     ----------
@@ -34,6 +36,7 @@ def limit_zarr_threads(threads: int) -> str | None:
     import numcodecs.blosc
     import zarr
 
+    os.environ["OPJ_NUM_THREADS"] = "0"
     numcodecs.blosc.set_nthreads(threads)
     settings = {"threading.max_workers": threads, "async.concurrency": threads}
     if zarr.config.get(_FUSED_POOL, "unknown") != "unknown":

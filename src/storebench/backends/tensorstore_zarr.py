@@ -22,8 +22,8 @@ from storebench.backends._tensorstore import Tensorstore, create_array, folder_s
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
 from storebench.backends._zarr_documents import v3_document, v3_layout
 from storebench.backends._zarr_stored import describe
-from storebench.codecs import SHUFFLES
-from storebench.errors import UsageError
+from storebench.codecs import SHUFFLES, parse_codec
+from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -150,10 +150,30 @@ def open_zarr(location: Location, path: Path, zarr_format: int) -> Any:
     Raises
     ------
     DataError
-        If there is none, or its metadata cannot be understood.
+        If there is none, its metadata cannot be understood, or tensorstore has no such codec.
     """
     file = path / ARRAY_FILES[zarr_format]
-    return open_array(array_spec(path, zarr_format), location, file, what=f"Zarr v{zarr_format} array")
+    try:
+        return open_array(array_spec(path, zarr_format), location, file, what=f"Zarr v{zarr_format} array")
+    except DataError as error:
+        codec = _lacking_codec(file)
+        if codec is None:
+            raise
+        raise DataError(
+            f"{file}: tensorstore has no codec {codec} of Zarr v{zarr_format}; read it by a zarrpython backend"
+        ) from error
+
+
+def _lacking_codec(file: Path) -> str | None:
+    """Return the name of an array's codec where it is one that tensorstore does not have, or None."""
+    try:
+        metadata = json.loads(file.read_bytes())
+        dtype = np.dtype(metadata["dtype"] if metadata["zarr_format"] == 2 else metadata["data_type"])
+        codec = parse_codec(_zarr_codecs.neutral_name(metadata, dtype)[0])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    filtered = codec.filter is not None or (codec.crc32c and metadata["zarr_format"] == 2)
+    return codec.name if filtered or codec.kind not in _zarr_codecs.KINDS else None
 
 
 def _layout_of(metadata: dict[str, Any]) -> Layout:

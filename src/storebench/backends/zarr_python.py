@@ -7,9 +7,11 @@ chunks that touch the image, and its index. See `_zarr_arrays` for fill value an
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from storebench.backends import _zarr_codecs
@@ -33,7 +35,9 @@ from storebench.backends._zarr_arrays import (
     zarr_facts,
 )
 from storebench.backends._zarr_pipelines import CONFIGURED, Pipeline
+from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS, why_not_more
 from storebench.backends._zarr_threads import limit_zarr_threads
+from storebench.codecs import parse_codec
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -63,8 +67,8 @@ class ZarrPython:
     suffix: str
     zarr_format: int
     pipeline: Pipeline = CONFIGURED
-    kinds: Collection[str] = _zarr_codecs.KINDS
-    filters: Collection[str] = ()
+    kinds: Collection[str] = (*_zarr_codecs.KINDS, *MORE_KINDS)
+    filters: Collection[str] = tuple(FILTERS)
     library = "zarr"
     distributions: tuple[str, ...] = ("zarr", "numcodecs")
     extra: str | None = None
@@ -96,7 +100,9 @@ class ZarrPython:
             chunk_shape=(1,) * len(request.shape)
         )  # zarr's own choice is always small enough
         n_bytes = math.prod(layout.chunk_shape) * request.dtype.itemsize
-        return sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        sentence = sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        chunk_shape = functools.partial(self._chunk_shape, request)
+        return sentence or why_not_more(self.name, request, zarr_format=self.zarr_format, chunk_shape=chunk_shape)
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
         """Any region."""
@@ -138,7 +144,8 @@ class ZarrPython:
             return request.layout.chunk_shape
         from zarr.storage import MemoryStore
 
-        array = create_array(MemoryStore(), request, request.shape, zarr_format=self.zarr_format)
+        plain = replace(request, codec=parse_codec("none"))  # zarr chooses alike for all
+        array = create_array(MemoryStore(), plain, request.shape, zarr_format=self.zarr_format)
         return tuple(array.chunks)
 
     def limit_threads(self, threads: int) -> str | None:
