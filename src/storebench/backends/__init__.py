@@ -32,6 +32,9 @@ from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
+from storebench.backends.omezarr_iohub import OmeZarrIohub
+from storebench.backends.omezarr_ngffzarr import OmeZarrNgffZarr
+from storebench.backends.omezarr_omezarrpy import OmeZarrPy
 from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
 from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
@@ -84,6 +87,12 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Zarr3Tensorstore(),
     OmeZarrTensorstore("0.4"),
     OmeZarrTensorstore("0.5"),
+    OmeZarrPy("0.4"),
+    OmeZarrPy("0.5"),
+    OmeZarrNgffZarr("0.4"),
+    OmeZarrNgffZarr("0.5"),
+    OmeZarrIohub("0.4"),
+    OmeZarrIohub("0.5"),
     PrecomputedTensorstore(),
 )
 
