@@ -7,6 +7,7 @@ is every n-th voxel, each lies where it lay, and there is none.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -37,6 +38,7 @@ def why_not(name: str, plain: str, request: WriteRequest) -> str | None:
     return None
 
 
+@functools.cache
 def valid_axes() -> frozenset[str]:
     """Return every choice of axes that OME-Zarr allows: two or three in space, before them time and channel if any."""
     choices = (c for n in range(2, 6) for c in itertools.combinations(_ORDER, n))

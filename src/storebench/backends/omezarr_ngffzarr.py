@@ -7,7 +7,7 @@ the first is refused where something else was asked, the second is made up for b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -84,8 +84,9 @@ class OmeZarrNgffZarr(OmeZarrLibrary):
         def store(levels: Sequence[NDArray]) -> None:
             self._store(location, request, levels)
 
-        with closing(LevelsWriter(request, store)) as writer:
-            yield writer
+        writer = LevelsWriter(request, store)
+        yield writer
+        writer.close()
 
     def _store(self, location: Location, request: WriteRequest, levels: Sequence[NDArray]) -> None:
         import ngff_zarr

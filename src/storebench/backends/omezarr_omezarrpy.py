@@ -7,7 +7,7 @@ would have a scale of 1.8 and lie elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import NDArray
@@ -48,8 +48,9 @@ class OmeZarrPy(OmeZarrLibrary):
         def store(levels: Sequence[NDArray]) -> None:
             self._store(location, request, levels)
 
-        with closing(LevelsWriter(request, store)) as writer:
-            yield writer
+        writer = LevelsWriter(request, store)
+        yield writer
+        writer.close()
 
     def _store(self, location: Location, request: WriteRequest, levels: Sequence[NDArray]) -> None:
         import zarr

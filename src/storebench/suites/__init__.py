@@ -23,6 +23,7 @@ from storebench.suites._grid import (
     fit_layout,
     is_timed,
 )
+from storebench.suites._formats import formats
 from storebench.suites._growth import growth, memory
 from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
@@ -88,6 +89,7 @@ GRIDS: Final[tuple[Grid, ...]] = (
     *parallel(),
     *growth(),
     *memory(),
+    *formats(),
 )
 """Every grid of the tiers that are run by name."""
 
