@@ -12,6 +12,7 @@ from typing import Final
 from storebench.errors import UsageError, unknown_name
 from storebench.suites._codecs import codec_grids, rate_grids
 from storebench.suites._fitting import fitted, why_impossible
+from storebench.suites._formats import formats
 from storebench.suites._grid import (
     COUNTED,
     SUITES,
@@ -23,7 +24,6 @@ from storebench.suites._grid import (
     fit_layout,
     is_timed,
 )
-from storebench.suites._formats import formats
 from storebench.suites._growth import growth, memory
 from storebench.suites._hdf5 import hdf5_plane_reads, hdf5_volume_reads
 from storebench.suites._heftie import heftie_dev
