@@ -70,32 +70,27 @@ def create_array(
         "shards": None if layout is None else layout.shard_shape,
     }
     if zarr_format == 2:
-        settings["attributes"] = (
+        # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
+        # bytes are made in the order which the neutral name says.
+        *filters, compressor = v2_codecs(request.codec) or [None]
+        attributes = (
             None if name else {"_ARRAY_DIMENSIONS": list(request.axes)}
         )  # xarray's convention; v2 itself has no names
+        settings |= {"filters": filters or None, "compressors": compressor, "attributes": attributes}
         settings["chunk_key_encoding"] = {"name": "v2", "separator": separator}
     else:
+        settings |= {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
         settings["dimension_names"] = tuple(request.axes)
     return zarr.create_array(
         store,
         name=name,
         shape=shape,
         dtype=request.dtype,
+        fill_value=0,
         zarr_format=zarr_format,
+        config={"write_empty_chunks": True},
         **settings,
-        **same_for_all(request, zarr_format),
     )
-
-
-def same_for_all(request: WriteRequest, zarr_format: int) -> dict[str, Any]:
-    """Return the settings that every array gets which zarr-python creates: codec, fill value, chunks of zeros."""
-    settings: dict[str, Any] = {"fill_value": 0, "config": {"write_empty_chunks": True}}
-    if zarr_format == 2:
-        # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
-        # bytes are made in the order which the neutral name says.
-        *filters, compressor = v2_codecs(request.codec) or [None]
-        return settings | {"filters": filters or None, "compressors": compressor}
-    return settings | {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
 
 
 def open_array(store: Any, location: Location, *, zarr_format: int, name: str = "", mode: str = "r") -> Any:

@@ -22,7 +22,8 @@ from storebench.backends._backend import (
 )
 from storebench.backends._omezarr_writers import LevelsReader, LevelsWriter, OmeZarrLibrary, image_name
 from storebench.backends._process_threads import limit_dask_threads
-from storebench.backends._zarr_arrays import open_store, same_for_all
+from storebench.backends._zarr_arrays import open_store
+from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.errors import DataError
 from storebench.stores import Location
@@ -59,15 +60,23 @@ class OmeZarrPy(OmeZarrLibrary):
 
         version, name = format_from_version(self.version), image_name(location)
         group = zarr.create_group(open_store(Location(location.path), read_only=False), zarr_format=self.zarr_format)
-        options = same_for_all(request, self.zarr_format)
-        if request.layout is not None:
-            options |= {"chunks": request.layout.chunk_shape, "shards": request.layout.shard_shape}
+        options = self._storage_options(request)
         write_multiscale(list(levels), group, fmt=version, axes=request.axes, storage_options=options, name=name)
         datasets = [
             {"path": f"s{level}", "coordinateTransformations": transforms}
             for level, transforms in enumerate(_omezarr.level_transforms(request))
         ]
         write_multiscales_metadata(group, datasets, fmt=version, axes=list(request.axes), name=name)
+
+    def _storage_options(self, request: WriteRequest) -> dict[str, Any]:
+        """Return what zarr-python is told through ome-zarr-py and Dask: the same that storebench tells it itself."""
+        options: dict[str, Any] = {"fill_value": 0, "config": {"write_empty_chunks": True}}
+        if request.layout is not None:
+            options |= {"chunks": request.layout.chunk_shape, "shards": request.layout.shard_shape}
+        if self.zarr_format == 3:
+            return options | {"compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
+        *filters, compressor = v2_codecs(request.codec) or [None]
+        return options | {"filters": filters or None, "compressors": compressor}
 
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
