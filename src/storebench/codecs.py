@@ -127,7 +127,7 @@ _RULES: Final = (
     NameRule(
         rf"blosc-({'|'.join(BLOSC_COMPRESSORS)})-([0-9])-({'|'.join(SHUFFLES)})",
         lambda m: {"kind": "blosc", "compressor": m[1], "level": int(m[2]), "shuffle": m[3]},
-        tuple(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES),
+        (*(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES), "blosc-zstd-1-bitshuffle"),
         "Blosc 1: shuffles the bytes (or bits) of the voxels, then compresses blocks that fit the cache",
     ),
     NameRule(
@@ -305,6 +305,12 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "zarr3zip-zarrpython": "zstd-3",
         "omezarr-0.4-zarrpython": "zstd-3",
         "omezarr-0.5-zarrpython": "zstd-3",
+        "omezarr-0.4-omezarrpy": "zstd-3",
+        "omezarr-0.5-omezarrpy": "zstd-3",
+        "omezarr-0.4-ngffzarr": "zstd-3",
+        "omezarr-0.5-ngffzarr": "zstd-3",
+        "omezarr-0.4-iohub": "blosc-zstd-1-bitshuffle",
+        "omezarr-0.5-iohub": "blosc-zstd-1-bitshuffle",
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
         "omezarr-0.5-tensorstore": "none",
         "precomputed-tensorstore": "none",

@@ -132,7 +132,10 @@ class IcechunkZarrPython(ZarrPython):
         """Hold what zarr-python does, and say that Icechunk's own threads are not held."""
         os.environ["TOKIO_WORKER_THREADS"] = str(threads)
         refusal = super().limit_threads(threads)
-        return refusal or "Icechunk reads files in threads of its own, of which it takes no number; compare it without a limit"
+        return (
+            refusal
+            or "Icechunk reads files in threads of its own, of which it takes no number; compare it without a limit"
+        )
 
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond the versions."""

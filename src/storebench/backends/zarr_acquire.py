@@ -41,7 +41,7 @@ from storebench.backends._zarr_codecs import ZarrBlockCodec, why_not
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.codecs import SHUFFLES, Codec
 from storebench.errors import StorageError, UnsupportedError, UsageError
-from storebench.grid import Layout, Region, Shape, blocks_touched
+from storebench.grid import Layout, Region, blocks_touched
 from storebench.stores import Location
 
 _DTYPES: Final = "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
@@ -73,9 +73,7 @@ class Zarr3AcquireZarr:
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Return None where exactly this can be stored, else the sentence."""
-        sentence = refusal(
-            self, request, n_axes=range(3, 6), dtypes=_DTYPES, kinds=("none", "blosc"), shards=True
-        )
+        sentence = refusal(self, request, n_axes=range(3, 6), dtypes=_DTYPES, kinds=("none", "blosc"), shards=True)
         return sentence or no_checksum(self, request) or self._why_not(request)
 
     def _why_not(self, request: WriteRequest) -> str | None:
@@ -163,9 +161,7 @@ def _settings(path: Path, request: WriteRequest) -> Any:
             request.axes, request.shape, layout.chunk_shape, layout.object_shape, strict=True
         )
     ]
-    array = aqz.ArraySettings(
-        dimensions=dimensions, data_type=request.dtype, compression=_compression(request.codec)
-    )
+    array = aqz.ArraySettings(dimensions=dimensions, data_type=request.dtype, compression=_compression(request.codec))
     return aqz.StreamSettings(arrays=[array], store_path=str(path), **_limits)
 
 

@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 
 from storebench.access import Request
 from storebench.grid import Region
-from storebench.measurement._geometry import Prediction, ArrayGrid, shard_parts
+from storebench.measurement._geometry import ArrayGrid, Prediction, shard_parts
 from storebench.stores import Location
 
 _END_BYTES, _LARGE_END_BYTES = 22, 20
