@@ -332,7 +332,7 @@ def why_not_more(name: str, request: WriteRequest, *, zarr_format: int, chunk_sh
             )
         return None
     made_by = array_codec(codec)
-    return made_by and _why_not_array_codec(name, request, made_by, zarr_format, chunk_shape)
+    return None if made_by is None else _why_not_array_codec(name, request, made_by, zarr_format, chunk_shape)
 
 
 def _why_not_array_codec(  # noqa: PLR0911 (one line per reason)

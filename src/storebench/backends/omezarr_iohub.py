@@ -215,6 +215,8 @@ def _create_levels(position: Any, request: WriteRequest) -> list[Any]:
 
 def _cut(layout: Layout | None) -> tuple[Shape | None, Shape | None]:
     """Return chunks, and chunks per shard."""
-    if layout is None or layout.shard_shape is None:
-        return layout and layout.chunk_shape, None
+    if layout is None:
+        return None, None
+    if layout.shard_shape is None:
+        return layout.chunk_shape, None
     return layout.chunk_shape, tuple(s // c for s, c in zip(layout.shard_shape, layout.chunk_shape, strict=True))

@@ -47,7 +47,7 @@ class OmeZarrNgffZarr(OmeZarrLibrary):
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Return None where exactly this can be stored, else the sentence."""
         sentence = refusal(
-            self,  # type: ignore[arg-type]  # what a refusal looks at is there
+            self,
             request,
             n_axes=range(2, 6),
             dtypes=_DTYPES,

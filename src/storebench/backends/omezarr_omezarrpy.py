@@ -74,8 +74,8 @@ class OmeZarrPy(OmeZarrLibrary):
         if request.layout is not None:
             options |= {"chunks": request.layout.chunk_shape, "shards": request.layout.shard_shape}
         if self.zarr_format == 3:
-            return options | {"compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
-        *filters, compressor = v2_codecs(request.codec) or [None]
+            return options | v3_codecs(request.codec, request.dtype)
+        *filters, compressor = v2_codecs(request.codec, request.dtype, None) or [None]
         return options | {"filters": filters or None, "compressors": compressor}
 
     @contextmanager

@@ -35,7 +35,7 @@ class TiffTifffileZarr(TiffTifffile):
     """``.tiff`` read through zarr; written as `tiff-tifffile` writes it."""
 
     name = "tiff-tifffilezarr"
-    distributions = ("tifffile", "imagecodecs", "zarr")
+    distributions: tuple[str, ...] = ("tifffile", "imagecodecs", "zarr")
     _n_workers: int | None = None  # of tifffile's own choice, for all images of this process
 
     @contextmanager

@@ -80,7 +80,10 @@ class Zarr3AcquireZarr:
         """Return the sentence for what acquire-zarr alone does not do."""
         codec, layout = request.codec, request.layout
         if codec.kind == "blosc" and codec.compressor not in _COMPRESSORS:
-            return f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; take one of those or zarr3-zarrpython"
+            return (
+                f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; "
+                "take one of those or zarr3-zarrpython"
+            )
         if layout is not None and layout.shard_shape is None:
             least = "x".join(map(str, layout.chunk_shape))
             return f"{self.name} writes shards always; name them, at least {least}, or use zarr3-zarrpython for chunks without"
