@@ -178,6 +178,7 @@ def test_strict_zarrs_refuses_a_store_that_it_does_not_know() -> None:
 
 
 @ZARRS
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification")
 def test_a_codec_that_zarrs_lacks_is_a_sentence(tmp_path: Path) -> None:
     location = Location(tmp_path / "foreign.zarr")
     codec: Any = {"name": "numcodecs.lzma", "configuration": {"preset": 1}}

@@ -9,7 +9,7 @@ from concurrent import futures
 from typing import Final
 
 _FUSED_POOL: Final = "codec_pipeline.max_workers"
-"""Size of the pool of zarr 3.4's fused pipeline, of which zarr 3.1 knows nothing."""
+"""Size of the pool of the fused pipeline, which is there since zarr 3.3."""
 
 _WAITING: Final = "storebench waits for other chunks"
 _one_waits: Final = threading.Lock()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from storebench.backends._zarr_pipelines import CONFIGURED
 from storebench.datasets._file_axes import axis_letter
 from storebench.datasets._file_kind import UNKNOWN_AXIS, FileKind, Found
 from storebench.errors import DataError
@@ -132,7 +133,8 @@ def _open(node: _Node) -> Any:
     import zarr
 
     store = zarr.storage.LocalStore(node.path, read_only=True)
-    return zarr.open_array(store, mode="r", zarr_format=2 if node.version == 2 else 3)
+    with CONFIGURED.selected():  # another thread may write by a backend with another pipeline
+        return zarr.open_array(store, mode="r", zarr_format=2 if node.version == 2 else 3)
 
 
 def _describe(folder: Path, _inner: str) -> Found:

@@ -18,7 +18,13 @@ from storebench.records import Environment
 from storebench.storage import file_system_of
 
 _ALWAYS_RECORDED: Final = ("asv", "asv_runner", "numpy", "pillow", "scikit-image")
-_THREAD_VARIABLES: Final = ("BLOSC_NTHREADS", "OPJ_NUM_THREADS", "OMP_NUM_THREADS", "TIFFFILE_NUM_THREADS")
+_THREAD_VARIABLES: Final = (
+    "BLOSC_NTHREADS",
+    "OPJ_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+    "TIFFFILE_NUM_THREADS",
+)
 """Variables that change how many threads a library uses; recorded where they are set."""
 
 
