@@ -287,6 +287,10 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
         "omezarr-0.5-tensorstore": "none",
         "precomputed-tensorstore": "none",
+        "zarr3-zarrista": "none",
+        "zarr3-acquirezarr": "none",
+        "icechunk-icechunk": "zstd-3",
+        "b2nd-blosc2": "blosc2-zstd-5-shuffle",
         "tiff-tifffile": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",

@@ -43,7 +43,9 @@ def _codecs(codec: Codec, typesize: int) -> list[dict[str, Any]]:
     elif codec.kind == "blosc":
         settings = {"cname": codec.compressor, "clevel": codec.level, "shuffle": codec.shuffle}
         made.append({"name": "blosc", "configuration": settings | {"typesize": typesize, "blocksize": 0}})
-    if codec.crc32c:  # without a configuration zarrista writes its bare name, which zarr-python and tensorstore do not read
+    if (
+        codec.crc32c
+    ):  # without a configuration zarrista writes its bare name, which zarr-python and tensorstore do not read
         made.append({"name": "crc32c", "configuration": {}})
     return made
 

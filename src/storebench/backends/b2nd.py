@@ -174,7 +174,9 @@ def _settings(codec: Codec, typesize: int, **more: int) -> Any:
 def _why_not_cut(request: WriteRequest, layout: Layout) -> str | None:
     """Return the sentence for blocks and chunks that Blosc2 does not take, or None."""
     if layout.shard_shape == layout.chunk_shape:
-        return f"a Blosc2 chunk of one block, {layout.chunk_shape}, is what it makes without shards; leave the shards out"
+        return (
+            f"a Blosc2 chunk of one block, {layout.chunk_shape}, is what it makes without shards; leave the shards out"
+        )
     # Known before the library is imported: blosc2.MAX_BLOCKSIZE and blosc2.MAX_BUFFERSIZE.
     for what, shape, limit in (("block", layout.chunk_shape, 536866816), ("chunk", layout.object_shape, 2147483615)):
         n_bytes = math.prod(shape) * request.dtype.itemsize

@@ -41,7 +41,7 @@ from storebench.backends._zarr_codecs import ZarrBlockCodec, why_not
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.codecs import SHUFFLES, Codec
 from storebench.errors import StorageError, UnsupportedError, UsageError
-from storebench.grid import Layout, Region, Shape, blocks_touched
+from storebench.grid import Layout, Region, blocks_touched
 from storebench.stores import Location
 
 _DTYPES: Final = "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
@@ -73,16 +73,14 @@ class Zarr3AcquireZarr:
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Return None where exactly this can be stored, else the sentence."""
-        sentence = refusal(
-            self, request, n_axes=range(3, 6), dtypes=_DTYPES, kinds=("none", "blosc"), shards=True
-        )
+        sentence = refusal(self, request, n_axes=range(3, 6), dtypes=_DTYPES, kinds=("none", "blosc"), shards=True)
         return sentence or no_checksum(self, request) or self._why_not(request)
 
     def _why_not(self, request: WriteRequest) -> str | None:
         """Return the sentence for what acquire-zarr alone does not do."""
         codec, layout = request.codec, request.layout
         if codec.kind == "blosc" and codec.compressor not in _COMPRESSORS:
-            return f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; take one of those or zarr3-zarrpython"
+            return f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; use one of those"
         if layout is not None and layout.shard_shape is None:
             least = "x".join(map(str, layout.chunk_shape))
             return f"{self.name} writes shards always; name them, at least {least}, or use zarr3-zarrpython for chunks without"
@@ -123,10 +121,16 @@ class Zarr3AcquireZarr:
         return ZarrBlockCodec(request.codec, _layout(request).chunk_shape, request.dtype)
 
     def limit_threads(self, threads: int) -> str | None:
-        """Hold the pools of acquire-zarr's streams and of zarr-python."""
+        """Hold the pools of acquire-zarr's streams and of zarr-python.
+
+        Beside its pool a stream has a thread that cuts planes into chunks and one that writes shards; all work at the same time.
+        """
         check_thread_limit(threads)
-        _limits["max_threads"] = threads
-        return limit_zarr_threads(threads)
+        _limits["max_threads"] = max(1, threads - 2)
+        sentence = limit_zarr_threads(threads)
+        if sentence is None and threads < 3:
+            return "acquire-zarr cuts, compresses and writes in a thread each at the same time; use --threads 3 or more"
+        return sentence
 
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond the versions."""
@@ -163,9 +167,7 @@ def _settings(path: Path, request: WriteRequest) -> Any:
             request.axes, request.shape, layout.chunk_shape, layout.object_shape, strict=True
         )
     ]
-    array = aqz.ArraySettings(
-        dimensions=dimensions, data_type=request.dtype, compression=_compression(request.codec)
-    )
+    array = aqz.ArraySettings(dimensions=dimensions, data_type=request.dtype, compression=_compression(request.codec))
     return aqz.StreamSettings(arrays=[array], store_path=str(path), **_limits)
 
 

@@ -67,9 +67,7 @@ class Zarr3Zarrista:
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Return None where exactly this can be stored, else the sentence."""
-        sentence = refusal(
-            self, request, n_axes=range(2, 6), dtypes=_DTYPES, kinds=_zarr_codecs.KINDS, shards=True
-        )
+        sentence = refusal(self, request, n_axes=range(2, 6), dtypes=_DTYPES, kinds=_zarr_codecs.KINDS, shards=True)
         n_bytes = math.prod(_layout(request).chunk_shape) * request.dtype.itemsize
         return sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
 
