@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,37 @@ METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup",
 _BLOSC_HEADER_BYTES: Final = 16
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a store.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Where it is.
+    n_bytes : int
+        Its size.
+    first_bytes : callable
+        Returns so many of its first bytes, or all where there are fewer.
+    """
+
+    path: Path
+    n_bytes: int
+    first_bytes: Callable[[int], bytes]
+
+
+def files_as_objects(location: Location) -> Iterator[StoredObject]:
+    """Yield the objects of a store that is a folder."""
+    for file in location.files():
+        path = Path(file)
+        yield StoredObject(path, file.stat().st_size, functools.partial(_first_bytes, path))
+
+
+def _first_bytes(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(n_bytes) or b""
+
+
 def describe(
     location: Location,
     *,
@@ -27,7 +60,7 @@ def describe(
     dtype: np.dtype,
     arrays: Sequence[tuple[Shape, Layout]],
     group: Multiscale | None,
-    objects: tuple[int, int] | None = None,
+    objects: Iterable[StoredObject] | None = None,
 ) -> StoredAs:
     """Describe an image as it is found, after a look at every object's size.
 
@@ -43,8 +76,8 @@ def describe(
         Shape, chunks and shards of each level.
     group : Multiscale or None
         What a group around the arrays says of them; None: there is none.
-    objects : tuple of int, optional
-        Number and bytes of all chunks or shards; None: they are the location's files.
+    objects : iterable of StoredObject, optional
+        What the store holds; None: the files of the folder.
 
     Raises
     ------
@@ -53,8 +86,10 @@ def describe(
     """
     shape, layout = arrays[0]
     codec, remark = neutral_name(metadata, dtype.itemsize)
-    blosc = codec.startswith("blosc-") and not layout.shard_shape
-    n_objects, chunk_bytes = objects or _look_at_objects(location, blosc=blosc)
+    n_objects, chunk_bytes = _look_at_objects(
+        files_as_objects(location) if objects is None else objects,
+        blosc=codec.startswith("blosc-") and not layout.shard_shape,
+    )
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []
     if n_objects != n_expected:
@@ -79,22 +114,21 @@ def describe(
     )
 
 
-def _look_at_objects(location: Location, *, blosc: bool) -> tuple[int, int]:
+def _look_at_objects(objects: Iterable[StoredObject], *, blosc: bool) -> tuple[int, int]:
     """Return number and bytes of all objects that are no metadata."""
     sizes = []
-    for file in location.files():
-        if file.name in METADATA_FILES:
+    for found in objects:
+        if found.path.name in METADATA_FILES:
             continue
-        sizes.append(file.stat().st_size)
-        if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
-            raise DataError(f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew")
+        sizes.append(found.n_bytes)
+        if found.n_bytes == 0 or (blosc and _blosc_bytes(found) > found.n_bytes):
+            raise DataError(f"the chunk file {found.path} is cut off; restore it from a copy or write the image anew")
     return len(sizes), sum(sizes)
 
 
-def _blosc_bytes(path: Path) -> int:
+def _blosc_bytes(chunk: StoredObject) -> int:
     """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
-    with path.open("rb", buffering=0) as file:
-        header = file.read(_BLOSC_HEADER_BYTES)
+    header = chunk.first_bytes(_BLOSC_HEADER_BYTES)
     return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
 
 

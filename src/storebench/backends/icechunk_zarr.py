@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from storebench.backends._backend import ArrayReader, ArrayWriter, ParallelWrites, StoredAs, WriteRequest
 from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array, open_array
-from storebench.backends._zarr_stored import describe
+from storebench.backends._zarr_stored import describe, files_as_objects
 from storebench.backends.zarr_python import ZarrPython
 from storebench.errors import DataError, StorageError
 from storebench.grid import Layout, Region, Shape, grid_shape
@@ -192,18 +192,17 @@ class _Reader(ArraysReader):
         shape: Shape = tuple(array.shape)
         layout = Layout(chunk_shape=tuple(array.chunks), shard_shape=array.shards)
         n_objects = math.prod(grid_shape(shape, layout.object_shape))
-        folder = self._location.path / "chunks"
-        sizes = [file.stat().st_size for file in folder.iterdir()] if folder.is_dir() else []
+        chunks = self._location.child("chunks")
+        files = list(files_as_objects(chunks)) if chunks.exists() else []
         stored = describe(
             self._location,
             metadata=array.metadata.to_dict(),
             dtype=array.dtype,
             arrays=[(shape, layout)],
             group=None,
-            objects=(n_objects, sum(sizes)),
+            objects=files,
         )
-        if len(sizes) == n_objects:
+        if len(files) == n_objects:
             return stored
-        why = "small ones lie in manifests" if len(sizes) < n_objects else "those of earlier snapshots are kept"
-        note = f"{len(sizes)} files for {n_objects} chunks: {why}"
-        return replace(stored, chunk_bytes=None, note="; ".join(filter(None, (stored.note, note))))
+        why = "small ones lie in manifests" if len(files) < n_objects else "those of earlier snapshots are kept"
+        return replace(stored, chunk_bytes=None, note=f"{len(files)} files for {n_objects} chunks: {why}")

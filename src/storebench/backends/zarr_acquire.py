@@ -16,7 +16,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,11 +110,9 @@ class Zarr3AcquireZarr:
         reader.array(0)
         yield reader
 
-    @contextmanager
-    def reopen(self, location: Location) -> Iterator[ArrayWriter]:
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
         """Refuse: a stream begins a new array."""
         raise no_reopening(self)
-        yield
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec as zarr-python, which reads it, calls it."""
@@ -193,7 +191,7 @@ class _Stream:
 
         aqz.set_log_level(aqz.LogLevel.NONE)  # what fails is raised
         self._location, self._request, self._order = location, request, order
-        self._stream = aqz.ZarrStream(_settings(location.path, request))
+        self._stream: Any = aqz.ZarrStream(_settings(location.path, request))
         self._n_planes = self._n_flushed = 0
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:

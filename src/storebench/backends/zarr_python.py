@@ -55,8 +55,8 @@ class ZarrPython:
     suffix: str
     zarr_format: int
     library = "zarr"
-    distributions = ("zarr", "numcodecs")
-    extra = None
+    distributions: tuple[str, ...] = ("zarr", "numcodecs")
+    extra: str | None = None
     partial_read = True
     makes_levels = False
     parallel_writes: ParallelWrites = "processes"
