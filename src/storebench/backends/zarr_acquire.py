@@ -53,7 +53,13 @@ _limits: dict[str, int] = {}
 
 
 class Zarr3AcquireZarr:
-    """Zarr v3 in shards."""
+    """Zarr v3 in shards.
+
+    Attributes
+    ----------
+    writes_empty_chunks : bool
+        Whether a chunk of nothing but 0 is stored like any other; False: it cannot be had.
+    """
 
     name = "zarr3-acquirezarr"
     format = "zarr3"
@@ -66,6 +72,7 @@ class Zarr3AcquireZarr:
     parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = False
+    writes_empty_chunks = False
 
     def why_unavailable(self) -> str | None:
         """Return None where acquire-zarr is installed."""
