@@ -53,6 +53,13 @@ def test_empty_chunks_are_written_and_unwritten_ones_are_zeros(tmp_path: Path) -
         assert not reader.read(Region.whole((16, 16, 16))).any()
 
 
+def test_empty_chunks_inside_of_shards_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    location = Location(tmp_path / "image.zarr")
+    stored = write_array(BACKEND, location, _request((32, 32, 32), "none", SHARDS), (np.zeros((32,) * 3, np.uint16),))
+    assert stored.chunk_bytes == 8 * (8 * 16 + 4)  # eight shards of an index alone
+    assert "inside of shards left out" in BACKEND.facts()["empty chunks"]
+
+
 def test_without_a_layout_there_is_one_chunk(tmp_path: Path) -> None:
     _, stored = _written(tmp_path, _request((20, 30, 40), "zstd-3", None))
     assert stored.layout == Layout(chunk_shape=(20, 30, 40))
