@@ -1,9 +1,11 @@
 """Zarr v3 by zarrista, a binding of zarrs, the Rust library that ngff-zarr writes with.
 
 zarrista chooses no chunks: without a layout the image is one chunk. It leaves out chunks of nothing but the fill value unless it
-is told otherwise, as it is here; inside of shards it leaves them out whatever it is told. Of an uncompressed chunk without a checksum it reads the runs of voxels that a region has
-in it and nothing else, each by a request of its own. Files are written where they lie, not renamed into place: who reads a
-chunk while it is written sees a part of it. What is read lies in memory that zarrista lends, and is copied from there.
+is told otherwise, as it is here; inside of shards it leaves them out whatever it is told.
+
+Of an uncompressed chunk without a checksum it reads the runs of voxels that a region has in it and nothing else, each by a
+request of its own. Files are written where they lie, not renamed into place: who reads a chunk while it is written sees a part of
+it. What is read lies in memory that zarrista lends, and is copied from there.
 """
 
 from __future__ import annotations
