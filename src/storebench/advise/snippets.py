@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_medical, _snippets_n5, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_chunked, _snippets_files, _snippets_medical, _snippets_n5, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -89,6 +89,10 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "nrrd-pynrrd": _snippets_medical.nrrd,
         "mrc-mrcfile": _snippets_medical.mrc,
         "dicom-pydicom": _snippets_medical.dicom,
+        "zarr3-zarrista": _snippets_chunked.zarrista,
+        "zarr3-acquirezarr": _snippets_chunked.acquire_zarr,
+        "icechunk-icechunk": _snippets_chunked.icechunk,
+        "b2nd-blosc2": _snippets_chunked.b2nd,
     }
 )
 
@@ -126,6 +130,8 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "nrrd": ("none", "gzip"),
         "mrc": ("none",),
         "dicom": ("none", "rle", "jp2", "jls"),
+        "icechunk": _ZARR,
+        "b2nd": ("none", "blosc2"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""

@@ -7,7 +7,7 @@ otherwise.
 The file is one contiguous frame, read with pread and not through a memory map (the library's default). Each chunk that is written
 rewrites the index of all chunks and the trailer behind it; one that is written again and has another size than before moves all
 that lies behind it. So nobody may write beside, and a process that is killed within a call leaves a file that may be damaged.
-A chunk that holds one value throughout lies in the index alone, whatever is set. Nothing is checked by a checksum.
+A chunk of nothing but 0 lies in the index alone where anything is compressed. Nothing is checked by a checksum.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class B2ndBlosc2:
         return {
             "c-blosc2": str(blosc2.blosclib_version).partition(" ")[0],
             "blosc2 reads": "with pread (its default; no memory map)",
-            "blosc2 chunks of one value": "in the index alone (no setting)",
+            "empty chunks": "written where nothing is compressed, else in the index alone (no setting)",
             "blosc2 chunks without a layout": "by the sizes of the processor's caches",
         }
 
@@ -203,8 +203,10 @@ def _open_array(location: Location, mode: str) -> Any:
         array = blosc2.open(str(location.path), mode=mode)
         if not isinstance(array, blosc2.NDArray) or array.dtype.kind not in "iufbc" or not array.ndim:
             raise DataError(f"{location.path} is no Blosc2 array of numbers; check the path")
-        n_voxels = math.prod(array.chunks) * math.prod(grid_shape(array.shape, array.chunks))
-        if n_voxels * array.dtype.itemsize != array.schunk.nbytes or array.dtype.itemsize != array.schunk.typesize:
+        blocks, itemsize = grid_shape(array.chunks, array.blocks), array.dtype.itemsize
+        n_blocks = math.prod(blocks) * math.prod(grid_shape(array.shape, array.chunks))
+        n_bytes = n_blocks * math.prod(array.blocks) * itemsize
+        if (n_bytes, itemsize) != (array.schunk.nbytes, array.schunk.typesize):
             raise DataError(f"{location.path} is damaged: its shape is not that of its chunks; fetch or write it again")
     return array
 

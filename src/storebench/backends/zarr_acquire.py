@@ -16,7 +16,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +53,13 @@ _limits: dict[str, int] = {}
 
 
 class Zarr3AcquireZarr:
-    """Zarr v3 in shards."""
+    """Zarr v3 in shards.
+
+    Attributes
+    ----------
+    writes_empty_chunks : bool
+        Whether a chunk of nothing but 0 is stored like any other; False: it cannot be had.
+    """
 
     name = "zarr3-acquirezarr"
     format = "zarr3"
@@ -66,6 +72,7 @@ class Zarr3AcquireZarr:
     parallel_writes: ParallelWrites = "none"
     counts_reads = True
     counts_writes = False
+    writes_empty_chunks = False
 
     def why_unavailable(self) -> str | None:
         """Return None where acquire-zarr is installed."""
@@ -80,10 +87,7 @@ class Zarr3AcquireZarr:
         """Return the sentence for what acquire-zarr alone does not do."""
         codec, layout = request.codec, request.layout
         if codec.kind == "blosc" and codec.compressor not in _COMPRESSORS:
-            return (
-                f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; "
-                "take one of those or zarr3-zarrpython"
-            )
+            return f"{self.name} has Blosc with {' and '.join(_COMPRESSORS)}, not {codec.name}; use one of those"
         if layout is not None and layout.shard_shape is None:
             least = "x".join(map(str, layout.chunk_shape))
             return f"{self.name} writes shards always; name them, at least {least}, or use zarr3-zarrpython for chunks without"
@@ -113,21 +117,25 @@ class Zarr3AcquireZarr:
         reader.array(0)
         yield reader
 
-    @contextmanager
-    def reopen(self, location: Location) -> Iterator[ArrayWriter]:
+    def reopen(self, location: Location) -> AbstractContextManager[ArrayWriter]:
         """Refuse: a stream begins a new array."""
         raise no_reopening(self)
-        yield
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec as zarr-python, which reads it, calls it."""
         return ZarrBlockCodec(request.codec, _layout(request).chunk_shape, request.dtype)
 
     def limit_threads(self, threads: int) -> str | None:
-        """Hold the pools of acquire-zarr's streams and of zarr-python."""
+        """Hold the pools of acquire-zarr's streams and of zarr-python.
+
+        Beside its pool a stream has a thread that cuts planes into chunks and one that writes shards; all work at the same time.
+        """
         check_thread_limit(threads)
-        _limits["max_threads"] = threads
-        return limit_zarr_threads(threads)
+        _limits["max_threads"] = max(1, threads - 2)
+        sentence = limit_zarr_threads(threads)
+        if sentence is None and threads < 3:
+            return "acquire-zarr cuts, compresses and writes in a thread each at the same time; use --threads 3 or more"
+        return sentence
 
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond the versions."""
@@ -190,7 +198,7 @@ class _Stream:
 
         aqz.set_log_level(aqz.LogLevel.NONE)  # what fails is raised
         self._location, self._request, self._order = location, request, order
-        self._stream = aqz.ZarrStream(_settings(location.path, request))
+        self._stream: Any = aqz.ZarrStream(_settings(location.path, request))
         self._n_planes = self._n_flushed = 0
 
     def write(self, region: Region, values: NDArray, level: int = 0) -> None:

@@ -1,9 +1,11 @@
 """Zarr v3 by zarrista, a binding of zarrs, the Rust library that ngff-zarr writes with.
 
 zarrista chooses no chunks: without a layout the image is one chunk. It leaves out chunks of nothing but the fill value unless it
-is told otherwise, as it is here. Of an uncompressed chunk without a checksum it reads the runs of voxels that a region has
-in it and nothing else, each by a request of its own. Files are written where they lie, not renamed into place: who reads a
-chunk while it is written sees a part of it. What is read lies in memory that zarrista lends, and is copied from there.
+is told otherwise, as it is here; inside of shards it leaves them out whatever it is told.
+
+Of an uncompressed chunk without a checksum it reads the runs of voxels that a region has in it and nothing else, each by a
+request of its own. Files are written where they lie, not renamed into place: who reads a chunk while it is written sees a part of
+it. What is read lies in memory that zarrista lends, and is copied from there.
 """
 
 from __future__ import annotations
@@ -47,7 +49,13 @@ _options: dict[str, int] = {}
 
 
 class Zarr3Zarrista:
-    """Zarr v3, with shards or without."""
+    """Zarr v3, with shards or without.
+
+    Attributes
+    ----------
+    writes_empty_chunks : bool
+        Whether a chunk of nothing but 0 is stored like any other; False: inside of shards that cannot be had.
+    """
 
     name = "zarr3-zarrista"
     format = "zarr3"
@@ -60,6 +68,7 @@ class Zarr3Zarrista:
     parallel_writes: ParallelWrites = "processes"
     counts_reads = False
     counts_writes = False
+    writes_empty_chunks = False
 
     def why_unavailable(self) -> str | None:
         """Return None where zarrista is installed."""
@@ -120,7 +129,7 @@ class Zarr3Zarrista:
     def facts(self) -> Mapping[str, str]:
         """Return what results depend on beyond the version."""
         return {
-            "zarrista empty chunks": "written (its own default: left out)",
+            "empty chunks": "written (its own default: left out), inside of shards left out (no setting)",
             "zarrista without a layout": "one chunk (it chooses none)",
             "zarrista result": "copied from read-only memory that it lends",
         }

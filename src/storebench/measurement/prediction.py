@@ -67,6 +67,7 @@ FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("nrrd-pynrrd", _geometry_medical.nrrd),
     ("mrc-mrcfile", _geometry_medical.mrc),
     ("dicom-pydicom", _geometry_medical.dicom),
+    ("zarr3-acquirezarr", _geometry.zarr),  # it reads by zarr-python
 )
 """Who predicts for which backends."""
 
@@ -243,6 +244,22 @@ EXPLAINED: Final[tuple[Explanation, ...]] = (
         what="bytes",
         bound="at most the gaps between the chunks of a shard that are touched",
         because="zarr 3.4 reads along what lies between them",
+        allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
+    ),
+    Explanation(
+        backends="zarr3-acquirezarr",
+        operations=("read",),
+        what="requests",
+        bound="fewer, at least one for each object",
+        because="it is read by zarr-python",
+        allowed=lambda p: (p.n_parts, p.requests),
+    ),
+    Explanation(
+        backends="zarr3-acquirezarr",
+        operations=("read",),
+        what="bytes",
+        bound="at most the gaps between the chunks of a shard that are touched",
+        because="the same",
         allowed=lambda p: (p.n_bytes, p.n_bytes + p.beside_bytes),
     ),
     Explanation(
