@@ -152,7 +152,7 @@ def _reading(location: Location) -> AbstractContextManager[None]:
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     own = (InvalidDicomError, BytesLengthException)
-    builtin = (ValueError, AttributeError, KeyError, IndexError, TypeError, RuntimeError, EOFError, OverflowError)
+    builtin = (ValueError, AttributeError, LookupError, TypeError, RuntimeError, EOFError, OverflowError, StopIteration)
     return reading(location, _WHAT, *own, *builtin, struct.error)
 
 
