@@ -197,6 +197,24 @@ def test_a_cut_off_file_is_a_sentence(codec: str, left: int, tmp_path: Path) -> 
         reader.read(Region.whole((5, 40, 48)))
 
 
+@pytest.mark.parametrize("n_lost", [1, 8, 9, 300, 800])
+def test_a_frame_of_jpeg_ls_that_is_cut_off_is_never_decoded(n_lost: int, tmp_path: Path) -> None:
+    """CharLS may search for its end for ever."""
+    location, _ = _written(tmp_path, _smooth(), "jls-lossless")
+    location.path.write_bytes(location.path.read_bytes()[:-n_lost])
+    with pytest.raises(DataError, match=r"image\.dcm"), DICOM.open(location):
+        pass
+
+
+def test_what_stands_behind_frames_of_jpeg_ls_is_passed_over(tmp_path: Path) -> None:
+    location, _ = _written(tmp_path, _smooth(), "jls-lossless")
+    dataset = pydicom.dcmread(location.path)
+    dataset.DataSetTrailingPadding = bytes(16)
+    dataset.save_as(location.path, overwrite=True)
+    with DICOM.open(location) as reader:
+        np.testing.assert_array_equal(reader.read(Region.whole((5, 40, 48))), _smooth())
+
+
 @pytest.mark.parametrize("codec", ["rle", "jp2-lossless", "jls-lossless"])
 def test_a_frame_comes_back_from_its_codec(codec: str) -> None:
     values = _smooth()
