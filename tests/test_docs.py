@@ -228,36 +228,39 @@ def takes(backend: Backend, n_axes: int, dtype: str, codec: str, *, levels: bool
     return backend.why_unsupported(Location(Path("image" + backend.suffix)), request) is None
 
 
-def families_of(backend: Backend, n_axes: int, codecs: list[str]) -> list[str]:
+def families_of(backend: Backend, n_axes: int, dtype: str, codecs: list[str]) -> list[str]:
     """Return the families of codecs, with what may be added in brackets: "zstd-N[-predictor]"."""
     found: dict[str, str] = {}
     for codec in codecs:
         bare = codec.removesuffix("+crc32c").removesuffix("-predictor")
         name = "blosc-…" if bare.startswith("blosc-") else re.sub(r"-\d+$", "-N", bare)
-        found.setdefault(name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, bare + flag)))
+        found.setdefault(
+            name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, dtype, bare + flag))
+        )
     return list(found.values())
 
 
-def adds(backend: Backend, n_axes: int, codec: str) -> bool:
+def adds(backend: Backend, n_axes: int, dtype: str, codec: str) -> bool:
     try:
-        return takes(backend, n_axes, "uint8", codec)
+        return takes(backend, n_axes, dtype, codec)
     except UnknownNameError:
         return False
 
 
 def backend_row(backend: Backend) -> str:
     """Return a backend's line of the table in docs/formats.md, found by asking it."""
-    codecs = [c for c in EXAMPLES if any(takes(backend, n, "uint8", c) for n in _SHAPES)]
-    n_axes = [n for n in _SHAPES if any(takes(backend, n, "uint8", c) for c in codecs)]
+    dtype = next(d for d in ("uint8", "uint16") if any(takes(backend, n, d, c) for n in _SHAPES for c in EXAMPLES))
+    codecs = [c for c in EXAMPLES if any(takes(backend, n, dtype, c) for n in _SHAPES)]
+    n_axes = [n for n in _SHAPES if any(takes(backend, n, dtype, c) for c in codecs)]
     dtypes = [d for d in _DTYPES if any(takes(backend, n_axes[0], d, c) for c in codecs)]
-    levels = any(takes(backend, n, "uint8", codecs[0], levels=True) for n in n_axes)
+    levels = any(takes(backend, n, dtype, codecs[0], levels=True) for n in n_axes)
     cells = [
         f"`{backend.name}`",
         backend.format,
         ", ".join(backend.distributions),
         str(n_axes[0]) if len(n_axes) == 1 else f"{n_axes[0]} to {n_axes[-1]}",
         "all integers and floats" if dtypes == _DTYPES else ", ".join(dtypes),
-        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], codecs)),
+        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], dtype, codecs)),
         "yes" if backend.partial_read else "no",
         "several" if levels else "one",
     ]

@@ -15,6 +15,9 @@ from storebench.codecs import DEFAULT_CODECS, parse_codec
 from storebench.stores import Location
 
 _ASKED_NOTHING = {
+    "nifti": "import nibabel; nibabel.Nifti1Image(image.T, None).to_filename({path!r})",
+    "nrrd": "import nrrd; nrrd.write({path!r}, image, index_order='C')",
+    "mrc": "import mrcfile; mrcfile.write({path!r}, image)",
     "zarr2": "import zarr; zarr.create_array({path!r}, data=image, zarr_format=2)",
     "zarr3": "import zarr; zarr.create_array({path!r}, data=image)",
     "zarr3-zarrpythonfused": "import zarr\nwith zarr.config.set("
@@ -47,6 +50,10 @@ _BY_BACKEND = {
     "n5-z5py": "n5-z5py",
     "tiff-tifffile": "tiff",
     "hdf5-h5py": "hdf5",
+    "nifti-nibabel": "nifti",
+    "niftigz-nibabel": "nifti",
+    "nrrd-pynrrd": "nrrd",
+    "mrc-mrcfile": "mrc",
     "png-imageio": "png-imageio",
     "jp2-imageio": "jp2-imageio",
     "jp2-glymur": "jp2-glymur",
@@ -72,7 +79,7 @@ def test_a_library_asked_nothing_takes_the_codec_of_the_table(
     from storebench.backends import WriteRequest, write_array
 
     request = WriteRequest(shape=image.shape, dtype=image.dtype, axes="yx", codec=parse_codec(DEFAULT_CODECS[backend]))
-    own = write_array(get_backend(backend), Location(tmp_path / f"own{path.suffix}"), request, (image,))
+    own = write_array(get_backend(backend), Location(tmp_path / f"own{get_backend(backend).suffix}"), request, (image,))
     with get_backend(backend).open(Location(path)) as reader:
         stored = reader.stored_as()
     assert (stored.layout, stored.codec, stored.chunk_bytes) == (own.layout, own.codec, own.chunk_bytes)

@@ -136,7 +136,7 @@ def test_somebodys_file_is_described_as_it_is(tmp_path: Path) -> None:
     with HDF5.open(Location(tmp_path / "a.h5")) as reader:
         stored, found = reader.stored_as(), reader.read(Region.whole((6, 8)))
     assert (stored.codec, stored.axes) == ("?", None)
-    assert "filters: fletcher32 [], deflate [4]" in stored.note
+    assert "filters: deflate [4], fletcher32 []" in stored.note
     assert found.dtype.isnative
     np.testing.assert_array_equal(found, values)
 

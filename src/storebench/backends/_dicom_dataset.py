@@ -30,6 +30,8 @@ _EMPTY: Final = (
 """What must be there and may be empty (type 2)."""
 
 _ITEM: Final = 0xFFFEE000
+_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
+"""What closes compressed frames."""
 _START_OF_SCAN: Final = b"\xff\xda"
 _MOST_VALUE_BYTES: Final = 2**16 - 2
 _MOST_PIXEL_BYTES: Final = 2**32 - 2
@@ -189,6 +191,28 @@ def _item_lengths(file: IO[bytes]) -> Iterator[int]:
         start = file.tell()
         yield n_bytes
         file.seek(start + n_bytes)
+
+
+def check_frames(file: IO[bytes], offset: int) -> None:
+    """Make sure that no compressed frame is cut off: CharLS may search for the end of one for ever.
+
+    Parameters
+    ----------
+    file : binary file
+        Of a dataset with compressed frames.
+    offset : int
+        Where the element of the pixel data begins.
+
+    Raises
+    ------
+    struct.error
+        If the file ends before its frames do.
+    """
+    file.seek(-len(_END), 2)
+    if file.read(len(_END)) != _END:  # something may stand behind the frames, in somebody else's dataset
+        file.seek(offset)
+        for _ in frame_lengths(file):
+            pass
 
 
 def near_of(codestream: bytes) -> int:

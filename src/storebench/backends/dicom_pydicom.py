@@ -32,6 +32,7 @@ from storebench.backends._backend import (
 )
 from storebench.backends._dicom_dataset import (
     SYNTAXES,
+    check_frames,
     fill_dataset,
     frame_lengths,
     near_of,
@@ -152,7 +153,7 @@ def _reading(location: Location) -> AbstractContextManager[None]:
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     own = (InvalidDicomError, BytesLengthException)
-    builtin = (ValueError, AttributeError, KeyError, IndexError, TypeError, RuntimeError, EOFError, OverflowError)
+    builtin = (ValueError, AttributeError, LookupError, TypeError, RuntimeError, EOFError, OverflowError, StopIteration)
     return reading(location, _WHAT, *own, *builtin, struct.error)
 
 
@@ -174,7 +175,9 @@ class _DicomReader:
             if self._dataset.SamplesPerPixel != 1 or math.prod(self._shape) == 0:
                 raise DataError(f"{location.path} is no DICOM image of grey frames; convert it to one")
             keyword = self._dataset.file_meta.TransferSyntaxUID.keyword
-        self._syntax = next((syntax for syntax in SYNTAXES.values() if syntax.keyword == keyword), None)
+            self._syntax = next((syntax for syntax in SYNTAXES.values() if syntax.keyword == keyword), None)
+            if self._syntax is not None and self._syntax.codec.startswith("jls"):
+                check_frames(file, self._offset)
 
     @property
     def levels(self) -> tuple[Shape, ...]:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _DTYPES: Final = "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64"
 _MOST_OF_NIFTI1: Final = 2**15 - 1
 _WHAT: Final = "a NIfTI image"
+_REST_BYTES: Final = 1 << 16
 
 
 class NiftiNibabel:
@@ -295,7 +296,8 @@ class _NiftiGzReader(_NiftiReader):
         values = super().read(region, level)
         if region.stop == self.levels[0]:
             with reading(self._location, _WHAT, *_damage()):
-                self._file.read(1)  # behind the last voxel comes the checksum
+                while self._file.read(_REST_BYTES):  # behind the last voxel comes the checksum, if the stream is whole
+                    pass
         return values
 
     def stored_as(self) -> StoredAs:

@@ -119,7 +119,7 @@ def _reading(location: Location) -> Iterator[None]:
     """Turn what pynrrd raises on damaged files into a sentence."""
     from nrrd.errors import NRRDError
 
-    with reading(location, _WHAT, NRRDError, ValueError, KeyError, IndexError, EOFError, zlib.error):
+    with reading(location, _WHAT, NRRDError, ValueError, KeyError, IndexError, StopIteration, zlib.error):
         yield
 
 
