@@ -31,9 +31,10 @@ _NAMES = st.one_of(
     ),
     st.one_of(st.just("bitshuffle-lz4"), st.integers(1, 22).map("bitshuffle-zstd-{}".format)),
     st.integers(0, 9).map("deflate-{}-shuffle".format),
-    st.sampled_from(["lzf", "lzf-shuffle", "compressed-segmentation", "jls-lossless", "jxr-lossless"]),
+    st.sampled_from(["lzf", "lzf-shuffle", "compressed-segmentation", "jls-lossless", "jxr-lossless", "rle"]),
     st.integers(0, 12).map("pcodec-{}".format),
     st.builds("{}-{}".format, st.sampled_from(["zfp", "lerc"]), st.one_of(st.just("lossless"), _BOUNDS)),
+    _BOUNDS.map("sz3-{}".format),
     st.integers(1, 100).map("jpeg-{}".format),
     st.one_of(st.integers(1, 9).map("jxl-lossless-{}".format), _ERRORS.map("jxl-distance-{}".format)),
     st.integers(1, 999).map("jls-error-{}".format),
@@ -70,9 +71,9 @@ def _spelled(codec: Codec) -> str:
             name = f"jpeg-{codec.quality}"
         case "jxl":
             name = f"jxl-lossless-{codec.level}" if codec.lossless else f"jxl-distance-{codec.distance:g}"
-        case "htj2k" | "jxr" | "zfp" | "lerc" | "jls":
+        case "htj2k" | "jxr" | "zfp" | "sz3" | "lerc" | "jls":
             name = f"{codec.kind}-lossless" if codec.lossless else f"{codec.kind}-error-{codec.max_error:g}"
-        case "lzw" | "lzf":
+        case "lzw" | "lzf" | "rle":
             name = f"{codec.kind}{end}"
         case kind:
             name = f"{kind}-{codec.level}{end}"

@@ -47,7 +47,7 @@ ROOMS = (
 )
 """The order of DESIGN.md, with the rooms that it does not name yet (assets, storage, asv_commit, asv_calls, asv_results)."""
 
-_FORMAT_LIBRARIES = ("zarr", "numcodecs", "tensorstore", "tifffile", "h5py", "imagecodecs", "glymur", "imageio")
+_FORMAT_LIBRARIES = ("zarr", "numcodecs", "tensorstore", "tifffile", "h5py", "imagecodecs", "glymur", "imageio", "z5py")
 
 
 def _modules() -> dict[str, Path]:

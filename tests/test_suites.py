@@ -118,7 +118,7 @@ def test_tiers_only_add() -> None:
 @pytest.mark.parametrize("suite", SUITES)
 def test_methods_time_the_operation_or_track_what_is_counted(suite: str) -> None:
     own_loop = {("cold", "returned"): "track_read_cold", ("durable", "durable"): "track_write_durable"}
-    own_loop[("streaming", "durable")] = "track_append_durable"
+    own_loop |= {("durable", "own-fsync"): "track_write_own_fsync", ("streaming", "durable"): "track_append_durable"}
     for grid in grids_of("smoke", suites=(suite,)):
         counted = tuple(f"track_{metric}" for metric in COUNTED.get(suite, ()))
         state = (suite, grid.durability)
@@ -138,6 +138,7 @@ def test_the_state_of_a_grid_is_in_its_cases() -> None:
     assert special == {
         ("cold", "cold", "returned", None),
         ("durable", "warm", "durable", None),
+        ("durable", "warm", "own-fsync", None),
         ("threads", "warm", "returned", 1),
         ("threads", "warm", "returned", 2),
         ("streaming", "warm", "durable", None),

@@ -6,7 +6,7 @@ Each backend maps a `Codec` to its library's settings, or says in a sentence why
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -26,6 +26,7 @@ Kind = Literal[
     "lzf",
     "pcodec",
     "zfp",
+    "sz3",
     "lerc",
     "compressed-segmentation",
     "png",
@@ -35,6 +36,7 @@ Kind = Literal[
     "jxl",
     "jls",
     "jxr",
+    "rle",
 ]
 Filter = Literal["shuffle", "delta", "bitround", "fixedscale"]
 
@@ -125,7 +127,7 @@ _RULES: Final = (
     NameRule(
         rf"blosc-({'|'.join(BLOSC_COMPRESSORS)})-([0-9])-({'|'.join(SHUFFLES)})",
         lambda m: {"kind": "blosc", "compressor": m[1], "level": int(m[2]), "shuffle": m[3]},
-        tuple(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES),
+        (*(f"blosc-{c}-3-{s}" for c in BLOSC_COMPRESSORS for s in SHUFFLES), "blosc-zstd-1-bitshuffle"),
         "Blosc 1: shuffles the bytes (or bits) of the voxels, then compresses blocks that fit the cache",
     ),
     NameRule(
@@ -193,6 +195,12 @@ _RULES: Final = (
         ("zfp-error-0.01",),
         "zfp in its mode of fixed accuracy: no voxel is off by more",
     ),
+    NameRule(
+        rf"sz3-error-{_ERROR}",
+        lambda m: {"kind": "sz3", "max_error": float(m[1])},
+        ("sz3-error-0.01",),
+        "SZ3: floats predicted from their neighbours; no voxel is off by more",
+    ),
     NameRule(r"lerc-lossless", lambda _: {"kind": "lerc"}, ("lerc-lossless",), "LERC, Esri's raster compression"),
     NameRule(
         rf"lerc-error-{_ERROR}",
@@ -244,6 +252,9 @@ _RULES: Final = (
         "JPEG-LS: no voxel is off by more",
     ),
     NameRule(r"jxr-lossless", lambda _: {"kind": "jxr"}, ("jxr-lossless",), "JPEG XR without loss"),
+    NameRule(
+        r"rle", lambda _: {"kind": "rle"}, ("rle",), "DICOM's run lengths: PackBits of the high bytes, then of the low"
+    ),
     NameRule(r"jp2-lossless", lambda _: {"kind": "jp2"}, ("jp2-lossless",), "JPEG 2000, reversible 5-3 wavelet"),
     NameRule(
         r"jp2-ratio-([1-9][0-9]{0,3})",
@@ -272,7 +283,13 @@ _RULES: Final = (
 )
 
 EXAMPLES: Final[Mapping[str, str]] = MappingProxyType(
-    {**examples(_RULES), "zstd-3+crc32c": "Zstandard with a checksum"}
+    {
+        **examples(_RULES),
+        "zstd-3+crc32c": "Zstandard with a checksum",
+        "sz3-error-0.01+crc32c": "SZ3 with a checksum, which finds what would end the process that decodes it",
+        "jls-lossless+crc32c": "JPEG-LS with a checksum, which finds what would hang its decoder",
+        "jls-error-10+crc32c": "JPEG-LS with a bound and a checksum, which finds what would hang its decoder",
+    }
 )
 """Codec names worth listing, each with what it is. Other levels are spelled the same way."""
 
@@ -282,11 +299,23 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         # zarr 3 asks zstd for level 0, which is zstd's name for its default, 3
         "zarr2-zarrpython": "zstd-3",
         "zarr3-zarrpython": "zstd-3",
+        "zarr3-zarrpythonfused": "zstd-3",
+        "zarr3-zarrs": "zstd-3",
+        "zarr3-obstore": "zstd-3",
+        "zarr3zip-zarrpython": "zstd-3",
         "omezarr-0.4-zarrpython": "zstd-3",
         "omezarr-0.5-zarrpython": "zstd-3",
+        "omezarr-0.4-omezarrpy": "zstd-3",
+        "omezarr-0.5-omezarrpy": "zstd-3",
+        "omezarr-0.4-ngffzarr": "zstd-3",
+        "omezarr-0.5-ngffzarr": "zstd-3",
+        "omezarr-0.4-iohub": "blosc-zstd-1-bitshuffle",
+        "omezarr-0.5-iohub": "blosc-zstd-1-bitshuffle",
         "zarr3-tensorstore": "none",  # of v2 its choice goes by the dtype
         "omezarr-0.5-tensorstore": "none",
         "precomputed-tensorstore": "none",
+        "n5-tensorstore": "blosc-lz4-5-shuffle",
+        "n5-z5py": "gzip-5",
         "tiff-tifffile": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",
@@ -299,6 +328,14 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """By backend: the codec that its library takes when it is asked nothing. A test asks each library."""
+
+
+def examples_of(kinds: Collection[str]) -> list[str]:
+    """Return a name of each family."""
+    first: dict[str, str] = {}
+    for name in EXAMPLES:
+        first.setdefault(parse_codec(name).kind, name)
+    return sorted(name for kind, name in first.items() if kind in kinds)
 
 
 def parse_codec(name: str) -> Codec:

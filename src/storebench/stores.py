@@ -103,11 +103,15 @@ class Location:
         Kind of key-value container; "local" is the local file system.
     log : RequestLog or None
         Where requests are counted; None: nowhere.
+    own_fsync : bool
+        Whether what is written here is to be synced by the library that writes it, file by file. Only a backend that is an
+        `OwnFsync` can; `why_no_own_fsync` has the sentence for the others.
     """
 
     path: Path
     store: str = "local"
     log: RequestLog | None = field(default=None, compare=False, repr=False)
+    own_fsync: bool = False
 
     def __post_init__(self) -> None:
         if self.store != "local":

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numcodecs
 import numpy as np
@@ -16,17 +17,26 @@ import zarr
 from numpy.typing import NDArray
 from zarr.core.sync import sync
 
-from storebench.backends import Backend, StoredAs, WriteRequest, _zarr_arrays, get_backend, write_array
+from storebench.backends import Backend, StoredAs, WriteRequest, _zarr_threads, get_backend, write_array
+from storebench.backends._zarr_codecs import BUILT_IN
 from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, padding_ratio
 from storebench.stores import Location
 
+
+def _if_available(name: str) -> Any:
+    why = get_backend(name).why_unavailable()
+    return pytest.param(name, marks=pytest.mark.skipif(why is not None, reason=str(why)))
+
+
 BOTH = pytest.mark.parametrize("name", ["zarr2-zarrpython", "zarr3-zarrpython"])
+V3 = [_if_available(name) for name in ("zarr3-zarrpythonfused", "zarr3-zarrs", "zarr3-obstore")]
+FOLDERS = pytest.mark.parametrize("name", ["zarr2-zarrpython", "zarr3-zarrpython", *V3])
 CODECS = [
     name
     for name in (*EXAMPLES, "blosc-lz4-5-bitshuffle+crc32c")
-    if parse_codec(name).kind in ("none", "gzip", "zstd", "blosc") and not parse_codec(name).predictor
+    if parse_codec(name).kind in BUILT_IN and parse_codec(name).filter is None and not parse_codec(name).predictor
 ]
 _INDEX_ENTRY_BYTES, _CHECKSUM_BYTES = 16, 4
 
@@ -76,7 +86,7 @@ def test_the_block_codec_makes_the_bytes_of_the_file(name: str, codec: str, tmp_
     assert data == on_disk
 
 
-@BOTH
+@FOLDERS
 @pytest.mark.parametrize("shape", [(9, 10, 11), (8, 8, 8), (3, 1, 4)])
 def test_uncompressed_chunks_are_padded_whole(name: str, shape: Shape, tmp_path: Path) -> None:
     values, chunk = _noise(shape), (4, 4, 5)
@@ -180,7 +190,7 @@ def _cut(path: Path, n_bytes: int) -> None:
     path.write_bytes(path.read_bytes()[:n_bytes])
 
 
-@BOTH
+@FOLDERS
 @pytest.mark.parametrize("codec", ["none", "crc32c", "gzip-5", "zstd-3", "zstd-3+crc32c", "blosc-lz4-5-shuffle+crc32c"])
 @pytest.mark.parametrize("left", [0, 3, 60])
 def test_a_cut_off_chunk_is_named(name: str, codec: str, left: int, tmp_path: Path) -> None:
@@ -195,10 +205,11 @@ def test_a_cut_off_chunk_is_named(name: str, codec: str, left: int, tmp_path: Pa
     assert caught.value.__cause__ is not None
 
 
+@pytest.mark.parametrize("name", ["zarr3-zarrpython", *V3])
 @pytest.mark.parametrize("left", [3, 60, -1])
-def test_a_cut_off_shard_is_named(left: int, tmp_path: Path) -> None:
+def test_a_cut_off_shard_is_named(name: str, left: int, tmp_path: Path) -> None:
     layout = Layout(chunk_shape=(2, 2, 2), shard_shape=(4, 4, 4))
-    backend, location, _ = _written(tmp_path, "zarr3-zarrpython", _noise((8, 8, 8)), "zstd-3", layout)
+    backend, location, _ = _written(tmp_path, name, _noise((8, 8, 8)), "zstd-3", layout)
     damaged = _key(location, (1, 0, 1))
     _cut(damaged, left)
     with backend.open(location) as reader, pytest.raises(DataError, match="restore it from a copy") as caught:
@@ -206,7 +217,7 @@ def test_a_cut_off_shard_is_named(left: int, tmp_path: Path) -> None:
     assert str(damaged) in str(caught.value)
 
 
-@BOTH
+@FOLDERS
 @pytest.mark.parametrize("left", [0, 10, 60])
 def test_a_cut_off_blosc_chunk_is_found_by_its_header(name: str, left: int, tmp_path: Path) -> None:
     backend, location, _ = _written(
@@ -220,7 +231,7 @@ def test_a_cut_off_blosc_chunk_is_found_by_its_header(name: str, left: int, tmp_
 
 
 @pytest.mark.xfail(strict=True, reason="zarr reads a missing chunk as the fill value; comparing the values finds it")
-@BOTH
+@FOLDERS
 def test_a_missing_chunk_is_noticed_when_it_is_read(name: str, tmp_path: Path) -> None:
     backend, location, _ = _written(tmp_path, name, _noise((8, 8, 8)), "zstd-3", Layout(chunk_shape=(4, 4, 4)))
     _key(location, (1, 0, 1)).unlink()
@@ -228,7 +239,7 @@ def test_a_missing_chunk_is_noticed_when_it_is_read(name: str, tmp_path: Path) -
         reader.read(Region.whole((8, 8, 8)))
 
 
-@BOTH
+@FOLDERS
 @pytest.mark.parametrize(
     "text", ["", "{", "[1, 2]", "{}", "\x00\x01", '{"zarr_format": 7}', '{"zarr_format": 3, "node_type": "array"}']
 )
@@ -242,7 +253,7 @@ def test_damaged_metadata_are_named(name: str, text: str, tmp_path: Path) -> Non
     assert file.name in str(caught.value)
 
 
-@BOTH
+@FOLDERS
 def test_a_path_without_an_array_is_a_sentence(name: str, tmp_path: Path) -> None:
     backend = get_backend(name)
     (tmp_path / "file").write_text("no array")
@@ -253,7 +264,7 @@ def test_a_path_without_an_array_is_a_sentence(name: str, tmp_path: Path) -> Non
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
-@BOTH
+@FOLDERS
 def test_regions_and_levels_outside_are_refused(name: str, tmp_path: Path) -> None:
     backend, location, _ = _written(tmp_path, name, _noise((4, 4)), "none", Layout(chunk_shape=(2, 2)))
     with backend.open(location) as reader:
@@ -290,7 +301,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(name: str, tmp_path: Path, m
 def test_writes_that_fail_at_once_do_not_wait_for_each_other() -> None:
     threads = [
         threading.Thread(target=sync, args=(asyncio.sleep(0.3),), daemon=True),  # a chunk that is still being written
-        *(threading.Thread(target=_zarr_arrays._wait_for_other_chunks, daemon=True) for _ in range(3)),
+        *(threading.Thread(target=_zarr_threads.wait_for_other_chunks, daemon=True) for _ in range(3)),
     ]
     for thread in threads:
         thread.start()

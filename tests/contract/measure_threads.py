@@ -20,7 +20,7 @@ from storebench.stores import Location
 
 _CODECS = (
     *("zstd-3", "blosc-zstd-3-shuffle", "deflate-3", "png-3", "jp2-lossless", "htj2k-lossless", "jxl-lossless-1"),
-    *("jls-lossless", "jxr-lossless", "lerc-lossless", "none"),
+    *("jls-lossless", "jxr-lossless", "lerc-lossless", "gzip-3", "none"),
 )
 _CALLS, _LEAST_CALLS, _LEAST_S = 60, 3, 0.1
 
@@ -64,7 +64,7 @@ def main(library: str, *limits: str) -> None:
     told: dict[str, float | str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for backend in BACKENDS.values():
-            if backend.library != library:
+            if backend.library != library or backend.why_unavailable() is not None:
                 continue
             sentences = [backend.limit_threads(int(limit)) for limit in limits if limit != "-"]
             place = Path(folder) / backend.name

@@ -49,7 +49,8 @@ def test_any_region_comes_back(backend: Backend, tmp_path: Path, data: st.DataOb
     request = data.draw(lossless_requests(backend))
     location, levels = new_location(tmp_path, backend), images(request)
     stored = write_array(backend, location, request, levels)
-    assert stored.chunk_bytes is None or 0 < stored.chunk_bytes <= location.size()[0]
+    least = getattr(backend, "writes_empty_chunks", True)  # else an image of zeros has no chunks
+    assert stored.chunk_bytes is None or least <= stored.chunk_bytes <= location.size()[0]
     with backend.open(location) as reader:
         # A format may have more levels of its own, as JPEG 2000's wavelet does.
         assert reader.levels[: len(request.level_shapes)] == request.level_shapes

@@ -1,4 +1,4 @@
-"""Between backends: they read each other, lossy codecs keep their bound, and a real volume comes back from each."""
+"""Of all backends: lossy codecs keep their bound, and a real volume comes back from each."""
 
 from __future__ import annotations
 
@@ -12,69 +12,23 @@ import pytest
 from numpy.typing import NDArray
 
 from storebench.backends import BACKENDS, Backend, WriteRequest, get_backend, write_array
-from storebench.codecs import EXAMPLES, parse_codec
-from storebench.errors import DataError
-from storebench.grid import Region
+from storebench.codecs import EXAMPLES, Codec, parse_codec
+from storebench.datasets.synthetic import FAMILIES, make
+from storebench.grid import Layout, Region
+from storebench.measurement.fidelity import error_bound, largest_error, verified
 from storebench.stores import Location
 
-from .contract_requests import accepted, images, own_index, some_accepted
+from .contract_requests import accepted
 
 
 def _new_location(folder: Path, backend: Backend) -> Location:
     return Location(folder / f"{uuid.uuid4().hex}{backend.suffix}")
 
 
-# 6 every backend of a format reads what every other wrote
-
-_NO_CHECKSUMS = [("zarr2-zarrpython", "zarr2-tensorstore"), ("omezarr-0.4-zarrpython", "omezarr-0.4-tensorstore")]
-"""Writers and readers: tensorstore has none of Zarr v2's filters, of which a checksum is one."""
-
-_PAIRS = [
-    (writer.name, reader.name)
-    for writer, reader in itertools.permutations(BACKENDS.values(), 2)
-    if writer.format == reader.format
-]
-
-
-@pytest.mark.parametrize(("writer", "reader"), _PAIRS)
-def test_one_backend_reads_what_another_wrote(writer: str, reader: str, tmp_path: Path) -> None:
-    written_by, read_by = get_backend(writer), get_backend(reader)
-    for backend in (written_by, read_by):
-        why = backend.why_unavailable()
-        if why is not None:
-            pytest.skip(why)
-    requests = [
-        request
-        for request in some_accepted(written_by, 12, lossless=True)
-        if not (request.codec.crc32c and (writer, reader) in _NO_CHECKSUMS)
-    ]
-    assert requests
-    for request in requests:
-        location, values = _new_location(tmp_path, written_by), own_index(request.shape, request.dtype)
-        write_array(written_by, location, request, images(request))
-        part = Region(tuple(n // 3 for n in request.shape), request.shape)
-        with read_by.open(location) as opened:
-            stored = opened.stored_as()
-            assert stored.shape == request.shape
-            assert stored.dtype == request.dtype
-            for region in (Region.whole(request.shape), part):
-                np.testing.assert_array_equal(opened.read(region), values[region.slices], strict=True)
-
-
-@pytest.mark.xfail(strict=True, raises=DataError, reason="tensorstore has none of Zarr v2's filters")
-@pytest.mark.parametrize(("writer", "reader"), _NO_CHECKSUMS)
-def test_a_checksum_of_zarr_v2_is_read_by_the_other_library(writer: str, reader: str, tmp_path: Path) -> None:
-    values = own_index((9, 10), np.dtype("uint16"))
-    request = WriteRequest(shape=values.shape, dtype=values.dtype, axes="yx", codec=parse_codec("zstd-3+crc32c"))
-    location = _new_location(tmp_path, get_backend(writer))
-    write_array(get_backend(writer), location, request, (values,))
-    with get_backend(reader).open(location) as opened:
-        np.testing.assert_array_equal(opened.read(Region.whole(values.shape)), values, strict=True)
-
-
-# 7 lossy codecs stay within their bound (lossless ones are compared to the bit wherever anything is written)
+# 7 lossy codecs keep what they promise (lossless ones are compared to the bit wherever anything is written)
 
 _LOSSY = [(b.name, codec) for b in BACKENDS.values() for codec in EXAMPLES if not parse_codec(codec).lossless]
+_DTYPES = ("uint8", "uint16", "float32", "float64")
 _PSNR_FLOORS_DB = {"jp2-ratio-2": 60.0, "jp2-ratio-10": 30.0}
 """Pinned for the image below, whose noise decides them."""
 
@@ -84,36 +38,78 @@ def _blurred_noise(dtype: np.dtype) -> NDArray:
     y, x = np.mgrid[0:256, 0:256] / 256
     smooth = 0.5 + 0.2 * np.sin(9 * x + 3 * y) + 0.1 * np.cos(25 * y * x)
     noisy = smooth + np.random.default_rng(2).normal(0, 0.01, smooth.shape)
-    return np.clip(noisy * np.iinfo(dtype).max, 0, np.iinfo(dtype).max).astype(dtype)
+    largest = np.iinfo(dtype).max if dtype.kind == "u" else 1000
+    return np.clip(noisy * largest, 0, largest).astype(dtype)
 
 
-def _psnr_db(found: NDArray, image: NDArray) -> float:
-    mse = float(np.mean((found.astype(np.float64) - image) ** 2))
-    return math.inf if mse == 0 else 10 * math.log10(np.iinfo(image.dtype).max ** 2 / mse)
+def _lossy_request(backend: Backend, image: NDArray, axes: str, codec: Codec) -> WriteRequest | None:
+    """Return the request for an image as it is, or in chunks of one plane; None where the backend takes neither."""
+    for layout in (None, Layout(chunk_shape=(*(1,) * (image.ndim - 2), *image.shape[-2:]))):
+        request = WriteRequest(shape=image.shape, dtype=image.dtype, axes=axes, codec=codec, layout=layout)
+        if backend.why_unsupported(Location(Path("x")), request) is None:
+            return request
+    return None
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize(("name", "codec_name"), _LOSSY)
-def test_a_lossy_codec_keeps_its_bound(name: str, codec_name: str, dtype: str, tmp_path: Path) -> None:
-    backend, codec = get_backend(name), parse_codec(codec_name)
-    image = _blurred_noise(np.dtype(dtype))
-    request = WriteRequest(shape=image.shape, dtype=image.dtype, axes="yx", codec=codec)
-    if backend.why_unsupported(Location(tmp_path / "x"), request) is not None:
-        image, request = image[None], WriteRequest(shape=(1, *image.shape), dtype=image.dtype, axes="zyx", codec=codec)
-    refused = backend.why_unsupported(Location(tmp_path / "x"), request)
-    if refused is not None:
-        takes = {(r.codec.name, r.dtype.name) for r in accepted(backend)}
-        assert (codec.name, dtype) not in takes, refused  # it has no such codec for these voxels
-        return
-    location = _new_location(tmp_path, backend)
+def _stored_and_decoded(backend: Backend, request: WriteRequest, image: NDArray, folder: Path) -> tuple[NDArray, int]:
+    location = _new_location(folder, backend)
     write_array(backend, location, request, (image,))
     with backend.open(location) as reader:
         found = reader.read(Region.whole(image.shape))
-    psnr_db = _psnr_db(found, image)
-    if codec.max_error is not None:
-        assert np.abs(found.astype(np.float64) - image).max() <= codec.max_error
+    n_bytes = location.size()[0]
+    location.delete()
+    return found, n_bytes
+
+
+def _allowed_rmse(codec: Codec, image: NDArray) -> float:
+    """Return the largest RMSE that what a codec promises leaves room for; 0 where it promises none."""
+    if codec.psnr_db is not None:
+        return float(np.iinfo(image.dtype).max) / 10 ** (
+            (codec.psnr_db - 0.5) / 20
+        )  # rate control stops at whole passes
+    return error_bound(codec, image) or 0.0
+
+
+@pytest.mark.parametrize(("name", "codec_name"), _LOSSY)
+def test_a_lossy_codec_keeps_its_promise_on_each_family_of_images(name: str, codec_name: str, tmp_path: Path) -> None:
+    backend, codec, kept = get_backend(name), parse_codec(codec_name), []
+    for family, dtype in itertools.product(FAMILIES, _DTYPES):
+        shape = FAMILIES[family].shape if family == "chapter2d" else (8, 48, 40)
+        dataset = make(family, shape=shape, dtype=dtype)
+        image, axes = dataset.read(Region.whole(shape)), dataset.axes
+        request = _lossy_request(backend, image, axes, codec)
+        if request is None and image.ndim > 2:
+            image, axes = image[0].copy(), "yx"
+            request = _lossy_request(backend, image, axes, codec)
+        if request is not None and codec.ratio is None:  # of noise no ratio leaves a likeness
+            found, _ = _stored_and_decoded(backend, request, image, tmp_path)
+            allowed = _allowed_rmse(codec, image)
+            assert codec.max_error is None or largest_error(found, image) <= allowed, (family, dtype)
+            assert codec.psnr_db is None or np.sqrt(np.mean((found - image.astype(float)) ** 2)) <= allowed
+            if allowed < image.std() or family == "constant":  # else a promise this loose leaves no likeness
+                verified(found, image, codec)
+            kept.append(family)
+    assert set(kept) in (set(), set(FAMILIES))
+    if codec.ratio is None and codec_name in {r.codec.name for r in accepted(backend)}:
+        assert kept
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(("name", "codec_name"), [pair for pair in _LOSSY if parse_codec(pair[1]).max_error is None])
+def test_a_codec_with_an_aim_comes_near_to_it(name: str, codec_name: str, dtype: str, tmp_path: Path) -> None:
+    backend, codec = get_backend(name), parse_codec(codec_name)
+    image = _blurred_noise(np.dtype(dtype))
+    request = _lossy_request(backend, image, "yx", codec)
+    if request is None:
+        image = image[None]
+        request = _lossy_request(backend, image, "zyx", codec)
+    if request is None:
+        assert (codec.name, dtype) not in {(r.codec.name, r.dtype.name) for r in accepted(backend)}
+        return
+    found, n_bytes = _stored_and_decoded(backend, request, image, tmp_path)
+    psnr_db = verified(found, image, codec).psnr_db or math.inf
     if codec.ratio is not None:
-        assert location.size()[0] <= image.nbytes / codec.ratio * 1.01 + 1024  # the container's boxes come on top
+        assert n_bytes <= image.nbytes / codec.ratio * 1.01 + 1024  # the container's boxes come on top
         assert psnr_db >= _PSNR_FLOORS_DB[codec.name]
     if codec.psnr_db is not None:
         assert psnr_db >= codec.psnr_db - 0.5  # rate control stops at whole coding passes
@@ -130,6 +126,7 @@ _HEART_CODECS = (
     "jxl-lossless-1",
     "jls-lossless",
     "jxr-lossless",
+    "gzip-5",
     "none",
 )
 
@@ -148,6 +145,9 @@ def _heart_request(backend: Backend, values: NDArray, axes: str) -> WriteRequest
 
 def test_the_heart_comes_back(backend: Backend, heart: NDArray, tmp_path: Path) -> None:
     whole = _heart_request(backend, heart, "zyx")
+    if isinstance(whole, str) and "cannot hold uint8" in whole:
+        heart = heart.astype(np.uint16)
+        whole = _heart_request(backend, heart, "zyx")
     if isinstance(whole, WriteRequest):
         cases = [(whole, heart)]
     else:

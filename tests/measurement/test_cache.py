@@ -294,6 +294,12 @@ def test_what_was_lost_in_between_is_noticed(file: Path) -> None:
     assert _verdict(keeper, lambda: _read(file)) == (True, None)
 
 
+def test_a_page_of_a_library_beside_a_large_image_is_not_the_image(file: Path) -> None:
+    keeper, n_bytes = CacheKeeper("warm", [file]), 1000 * PAGE
+    assert keeper.judge(Residency(n_bytes, n_bytes), PAGE) == (True, None)
+    assert keeper.judge(Residency(n_bytes, n_bytes), PAGE + 1) == (False, f"{PAGE + 1} bytes came from the device")
+
+
 def test_memory_is_warm(memory: Path) -> None:
     path = memory / "file"
     path.write_bytes(b"x" * SIZE)

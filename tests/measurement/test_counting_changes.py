@@ -121,7 +121,10 @@ def test_a_shard_is_read_and_written_whole_for_one_voxel_of_it(storage: Storage,
 @pytest.mark.parametrize(
     ("backend", "shard_shape"),
     [
-        *((name, None) for name in ("zarr2-tensorstore", "zarr3-tensorstore", "omezarr-0.4-tensorstore")),
+        *(
+            (name, None)
+            for name in ("zarr2-tensorstore", "zarr3-tensorstore", "omezarr-0.4-tensorstore", "n5-tensorstore")
+        ),
         ("omezarr-0.5-tensorstore", (8, 16, 16)),
     ],
 )

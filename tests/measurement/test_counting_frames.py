@@ -30,6 +30,7 @@ _CODECS = {
     "jxl": "jxl-lossless-1",
     "jls": "jls-lossless",
     "jxr": "jxr-lossless",
+    "niftigz": "gzip-1",
 }
 _SETTINGS: tuple[dict[str, Any], ...] = (
     {"n_levels": 3, "chunk_shape": (4, 32, 32)},

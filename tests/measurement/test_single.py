@@ -16,6 +16,7 @@ import pytest
 import storebench
 from storebench.errors import DataError, UnknownNameError, UsageError
 from storebench.measurement import single
+from storebench.measurement.sampler import SamplingProgress
 from storebench.measurement.single import measure
 from storebench.records import OPERATIONS
 from storebench.results.tidy import COLUMNS
@@ -155,6 +156,14 @@ def test_the_garbage_collector_rests_in_the_clock_and_is_as_before_afterwards(
     finally:
         (gc.enable if was else gc.disable)()
     assert states == [False, False]
+
+
+def test_slow_calls_tell_how_far_they_are(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "_QUIET_S", 0.0)
+    seen: list[SamplingProgress] = []
+    measure("ct", shape=(8, 16, 16), backend="npy-numpy", samples=4, storage=storage, on_progress=seen.append)
+    assert [(told.done, told.total) for told in seen] == [(1, 4), (2, 4), (3, 4)]
+    assert all(told.eta_s > 0 for told in seen)
 
 
 def test_measure_works_after_importing_the_package_alone_and_twice(tmp_path: Path) -> None:

@@ -254,6 +254,32 @@ def test_a_write_is_synced_before_and_after_and_says_how_long(
     assert (sample.sync_s < sample.wall_s) or durability == "returned"
 
 
+def test_a_write_with_the_librarys_own_fsync_asks_for_it_and_holds_no_sync_of_storebench(
+    storage: Storage, image: Image
+) -> None:
+    pytest.importorskip("tensorstore", reason='pip install "storebench[tensorstore]"')
+    case = _case("zarr3-tensorstore", "write", durability="own-fsync", chunk_shape=(5, 5, 5))
+    workload = workload_for(case, image, storage)
+    workload.prepare()
+    assert workload._target.own_fsync  # type: ignore[attr-defined]
+    workload.run()
+    assert workload._sync_s is None
+    assert workload.conclude().sync_s is not None  # outside of the clock, so that the next call finds nothing to do
+    plain = workload_for(replace(case, durability="returned"), image, storage)
+    plain.prepare()
+    assert not plain._target.own_fsync  # type: ignore[attr-defined]
+    plain.run()
+    plain.conclude()
+    assert plain.store.location == workload.store.location
+
+
+def test_an_own_fsync_that_a_library_has_not_is_refused_before_anything_is_stored(tmp_path: Path, image: Image) -> None:
+    storage = Storage.open(tmp_path)
+    with pytest.raises(UnsupportedError, match="zarr has no fsync of its own that zarr3-zarrpython could switch on"):
+        workload_for(_case("zarr3-zarrpython", "write", durability="own-fsync"), image, storage)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "zarr" in str(path)]
+
+
 def test_a_write_that_fails_leaves_nothing(storage: Storage, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     workload = workload_for(_case("npy-numpy", "write"), image, storage)
 

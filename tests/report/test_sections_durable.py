@@ -45,6 +45,28 @@ def test_a_setting_of_two_suites_is_drawn_once_with_the_interval_of_the_device(t
     assert "samples of their own" not in alone.about
 
 
+def test_an_own_fsync_stands_beside_both_ends_of_the_same_setting(tmp_path: Path) -> None:
+    own = {"durability": "own-fsync", "returned_s": 0.07, "ci95_low_s": 0.069, "ci95_high_s": 0.071}
+    other = {"backend": "npy-numpy", "codec": "none", "chunk_shape": None}
+    rows = [_write(0.05), row(0.07, operation="write", durable_s=0.071, **own), _write(0.02, **other)]
+    (section,) = sections(durable.make, table(rows), tmp_path)
+    data = csv_of(section, tmp_path)
+    assert data["own_fsync_s"].tolist() == pytest.approx([float("nan"), 0.07], nan_ok=True)
+    assert data["returned_s"].tolist() == pytest.approx([0.01, 0.01])
+    assert section.finding.endswith(
+        "; by the library's own fsync a write takes up to 7.00x as long as until it returns without "
+        "(zarr3-zarrpython 64x64x64 zstd-3)"
+    )
+    assert len(points_of(section)) == 5
+    assert section.tables[0].columns[-1] == "Own fsync"
+    assert [line[-1].text for line in section.tables[0].rows] == ["–", "70.0 ms"]
+
+
+def test_an_own_fsync_alone_is_no_comparison(tmp_path: Path) -> None:
+    alone = row(0.07, operation="write", durability="own-fsync", returned_s=0.07, durable_s=0.071)
+    assert sections(durable.make, table([alone]), tmp_path) == []
+
+
 def test_budgets_of_threads_do_not_meet(tmp_path: Path) -> None:
     rows = [_write(0.05), _write(0.05, codec="none"), _write(0.02, threads=2)]
     (section,) = sections(durable.make, table(rows), tmp_path)

@@ -121,6 +121,10 @@ def test_a_durable_write() -> None:
     assert _terms(_row("write", durability="durable")) == pytest.approx((140e-6, 640e-6, 1e-3))
 
 
+def test_a_write_with_the_librarys_own_fsync_has_no_limit() -> None:
+    assert limit_terms(_row("write", durability="own-fsync"), LIMITS, 2) is None
+
+
 def test_an_open() -> None:
     assert _terms(_row("open", files_opened=1)) == pytest.approx((2e-6, 0, 0))
     assert _terms(_row("open", files_opened=1, cache="cold")) == pytest.approx((52e-6, 0, 0))

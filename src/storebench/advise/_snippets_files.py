@@ -8,6 +8,7 @@ from typing import Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise._snippets_zarr import LEVELS, filled_levels
+from storebench.codecs import SHUFFLES, Codec
 from storebench.grid import Shape, wavelet_levels
 
 _PSNR: Final = (
@@ -117,21 +118,38 @@ def _jxl_settings(wanted: Wanted) -> dict[str, object]:
 def hdf5(wanted: Wanted) -> Gaps:
     """Store with h5py, one dataset."""
     layout = "" if wanted.chunk_shape is None else f"        chunks={wanted.chunk_shape},\n"
-    labels = codec = ""
+    labels, codec = "", wanted.codec
     if wanted.axes is not None:
         labels = f'    for dimension, axis in zip(data.dims, "{wanted.axes}"):\n        dimension.label = axis\n'
-    if wanted.codec.kind == "deflate":
-        codec = f'        compression="gzip",\n        compression_opts={wanted.codec.level},\n'
+    plugin = "import hdf5plugin\n" if codec.kind in ("zstd", "blosc", "blosc2", "bitshuffle") else ""
     template = f"""\
 import h5py
-
+{plugin}
 with h5py.File("image.h5", "w") as file:
     data = file.create_dataset(
         "image",
         data=image,
 {LAYOUT_GAP}{CODEC_GAP}    )
 {labels}"""
-    return Gaps(template=template, layout=layout, codec=codec)
+    return Gaps(template=template, layout=layout, codec=_hdf5_codec(codec))
+
+
+def _hdf5_codec(codec: Codec) -> str:
+    lines = "        shuffle=True,\n" if codec.filter == "shuffle" else ""
+    level = "" if codec.level is None else f", clevel={codec.level}"
+    if codec.kind == "deflate":
+        return lines + f'        compression="gzip",\n        compression_opts={codec.level},\n'
+    if codec.kind == "lzf":
+        return lines + '        compression="lzf",\n'
+    if codec.kind == "zstd":
+        return lines + f"        compression=hdf5plugin.Zstd(clevel={codec.level}),\n"
+    if codec.kind == "bitshuffle":
+        return lines + f'        compression=hdf5plugin.Bitshuffle(cname="{codec.compressor}"{level}),\n'
+    if codec.shuffle is not None:
+        name, number = codec.kind.capitalize(), SHUFFLES.index(codec.shuffle)
+        settings = f'"{codec.compressor}", {codec.level}, {number}'  # compressor, level, shuffle
+        return lines + f"        compression=hdf5plugin.{name}({settings}),\n"
+    return lines
 
 
 def png(wanted: Wanted) -> Gaps:

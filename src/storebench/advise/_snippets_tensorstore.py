@@ -42,7 +42,8 @@ metadata = {{
 {CODEC_GAP}<<more>>}}
 {LAYOUT_GAP}"""
 _LEVEL_PATH: Final = 'f"{folder}/{k}/"'
-_METADATA: Final = '        "metadata": metadata,\n'
+METADATA: Final = '        "metadata": metadata,\n'
+"""The metadata of an array where they stand in a name of their own."""
 
 
 def zarr3(wanted: Wanted) -> Gaps:
@@ -67,11 +68,12 @@ def _zarr(wanted: Wanted, version: int) -> str:
         more = f'    "dimension_names": {json.dumps(list(wanted.axes))},\n'
     made = (_V3 if version == 3 else _V2).replace("<<more>>", more)
     return (
-        made + _open("zarr3" if version == 3 else "zarr", '"image.zarr/"', _METADATA) + "array.write(image).result()\n"
+        made + opened("zarr3" if version == 3 else "zarr", '"image.zarr/"', METADATA) + "array.write(image).result()\n"
     )
 
 
-def _open(driver: str, path: str, metadata: str) -> str:
+def opened(driver: str, path: str, metadata: str) -> str:
+    """Return the lines that create an array, given its driver, its place and the lines of its metadata."""
     return _OPEN.replace("<<driver>>", driver).replace("<<path>>", path).replace("<<metadata>>", metadata)
 
 
@@ -83,7 +85,7 @@ group = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": ome}}
 (folder / "zarr.json").write_text(json.dumps(group))
 """
     array = _V3.replace("<<more>>", '    "dimension_names": list(axes),\n')
-    array += _open("zarr3", _LEVEL_PATH, _METADATA)
+    array += opened("zarr3", _LEVEL_PATH, METADATA)
     gaps = Gaps(template=array, layout=_v3_layout(wanted), codec=_v3_codecs(wanted.codec))
     return _omezarr(wanted, _LITTLE + group, gaps)
 
@@ -96,7 +98,7 @@ group = {"multiscales": [{"version": "0.4", **multiscale}]}
 (folder / ".zattrs").write_text(json.dumps(group))
 """
     array = _V2.replace("<<more>>", '    "dimension_separator": "/",\n')
-    array += _open("zarr", _LEVEL_PATH, _METADATA)
+    array += opened("zarr", _LEVEL_PATH, METADATA)
     gaps = Gaps(template=array, layout=_v2_layout(wanted), codec=_v2_codec(wanted.codec))
     return _omezarr(wanted, group, gaps)
 
@@ -127,12 +129,13 @@ def precomputed(wanted: Wanted) -> Gaps:
     head = f"import numpy as np\nimport tensorstore as ts\n\n{levels}"
     if wanted.n_levels == 1:
         head = "import tensorstore as ts\n\nlevels, scales = [image], [[1, 1, 1]]\n"
-    volume = """\
-        "multiscale_metadata": {
-            "type": "image",
+    kind = "segmentation" if wanted.codec.kind == "compressed-segmentation" else "image"
+    volume = f"""\
+        "multiscale_metadata": {{
+            "type": "{kind}",
             "data_type": image.dtype.name,
             "num_channels": 1,
-        },
+        }},
         "scale_metadata": scale,
 """
     scale = f"""\
@@ -144,12 +147,28 @@ scale = {{
 {CODEC_GAP}{LAYOUT_GAP}"""
     each = (
         scale
-        + _open("neuroglancer_precomputed", '"image.precomputed/"', volume)
+        + opened("neuroglancer_precomputed", '"image.precomputed/"', volume)
         + "array[..., 0].T.write(level).result()\n"
     )
     template = f"{head}for k, (level, factors) in enumerate(zip(levels, scales)):\n{_inside(each)}"
-    encoding = f'encoding = "{"gzip" if wanted.codec.kind == "gzip" else "raw"}"\n' if wanted.shard_shape else ""
-    return Gaps(template=template, layout=indented(_precomputed_layout(wanted)), codec=indented(encoding))
+    return Gaps(
+        template=template, layout=indented(_precomputed_layout(wanted)), codec=indented(_precomputed_codec(wanted))
+    )
+
+
+def _precomputed_codec(wanted: Wanted) -> str:
+    """Return the lines for a chunk's encoding, and for what a shard does with it."""
+    codec, lines = wanted.codec, ""
+    if codec.kind == "png":
+        lines = f'scale |= {{"encoding": "png", "png_level": {codec.level}}}\n'
+    elif codec.kind == "jpeg":
+        lines = f'scale |= {{"encoding": "jpeg", "jpeg_quality": {codec.quality}}}\n'
+    elif codec.kind == "compressed-segmentation":
+        lines = 'scale["encoding"] = "compressed_segmentation"\n'
+        lines += 'scale["compressed_segmentation_block_size"] = [8, 8, 8]\n'
+    if wanted.shard_shape:
+        lines += f'encoding = "{"gzip" if codec.kind == "gzip" else "raw"}"\n'
+    return lines
 
 
 def _precomputed_layout(wanted: Wanted) -> str:

@@ -19,6 +19,36 @@ array = zarr.create_array(
 {LAYOUT_GAP}{CODEC_GAP}<<more>>)
 array[:] = image
 """
+_BY_PIPELINE = f"""\
+import zarr
+
+with zarr.config.set({{"codec_pipeline.path": <<pipeline>>}}):
+    array = zarr.create_array(
+        "image.zarr",
+        shape=image.shape,
+        dtype=image.dtype,
+{LAYOUT_GAP}{CODEC_GAP}<<more>>    )
+array[:] = image
+"""
+_IN_STORE = f"""\
+<<store>>array = zarr.create_array(
+    store,
+    shape=image.shape,
+    dtype=image.dtype,
+{LAYOUT_GAP}{CODEC_GAP}<<more>>)
+array[:] = image
+"""
+_OBSTORE = """\
+import obstore.store
+import zarr
+
+store = zarr.storage.ObjectStore(obstore.store.LocalStore("image.zarr", mkdir=True))
+"""
+_ZIP = """\
+import zarr
+
+store = zarr.storage.ZipStore("image.zarr.zip", mode="w")
+"""
 LEVELS: Final = """\
 axes, levels, scales = "<<axes>>", [], []
 for k in range(<<levels>>):  # level k: means of blocks of 2**k voxels along <<along>>
@@ -72,9 +102,47 @@ for k, level in enumerate(levels):
 
 def zarr3(wanted: Wanted) -> Gaps:
     """Store in Zarr v3."""
+    return _zarr3("import zarr\n\n" + _ARRAY, wanted)
+
+
+def obstore(wanted: Wanted) -> Gaps:
+    """Store in Zarr v3, over obstore."""
+    return _zarr3(_IN_STORE.replace("<<store>>", _OBSTORE), wanted)
+
+
+def zarr3_zip(wanted: Wanted) -> Gaps:
+    """Store in Zarr v3 in a zip, whose list of entries is written when it is closed."""
+    return _zarr3(_IN_STORE.replace("<<store>>", _ZIP) + "store.close()\n", wanted)
+
+
+def _zarr3(template: str, wanted: Wanted) -> Gaps:
+    template = template.replace("<<more>>", _names(wanted))
+    return Gaps(template=template, layout=_layout(wanted), codec=_v3_line(wanted))
+
+
+def zarrs(wanted: Wanted) -> Gaps:
+    """Store in Zarr v3 by zarrs."""
+    return _by_pipeline('"zarrs.ZarrsCodecPipeline"', wanted)
+
+
+def zarr3_fused(wanted: Wanted) -> Gaps:
+    """Store in Zarr v3 by zarr's fused pipeline."""
+    return _by_pipeline("fused", wanted, 'fused = "zarr.core.codec_pipeline.FusedCodecPipeline"\n')
+
+
+def _by_pipeline(pipeline: str, wanted: Wanted, before: str = "") -> Gaps:
+    template = _BY_PIPELINE.replace("<<pipeline>>", pipeline).replace("<<more>>", indented(_names(wanted)))
+    template = template.replace("import zarr\n\n", f"import zarr\n\n{before}")
+    return Gaps(template=template, layout=indented(_layout(wanted)), codec=indented(_v3_line(wanted)))
+
+
+def _names(wanted: Wanted) -> str:
     names = "" if wanted.axes is None else f"    dimension_names={tuple(wanted.axes)!r},\n"
-    template = "import zarr\n\n" + _ARRAY.replace("<<more>>", names.replace("'", '"'))
-    return Gaps(template=template, layout=_layout(wanted), codec=f"    compressors={_v3(wanted.codec)},\n")
+    return names.replace("'", '"')
+
+
+def _v3_line(wanted: Wanted) -> str:
+    return f"    compressors={_v3(wanted.codec)},\n"
 
 
 def zarr2(wanted: Wanted) -> Gaps:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_medical, _snippets_n5, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -71,6 +71,10 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "hdf5-h5py": _snippets_files.hdf5,
         "zarr2-zarrpython": _snippets_zarr.zarr2,
         "zarr3-zarrpython": _snippets_zarr.zarr3,
+        "zarr3-zarrpythonfused": _snippets_zarr.zarr3_fused,
+        "zarr3-zarrs": _snippets_zarr.zarrs,
+        "zarr3-obstore": _snippets_zarr.obstore,
+        "zarr3zip-zarrpython": _snippets_zarr.zarr3_zip,
         "omezarr-0.4-zarrpython": _snippets_zarr.omezarr_04,
         "omezarr-0.5-zarrpython": _snippets_zarr.omezarr_05,
         "zarr2-tensorstore": _snippets_tensorstore.zarr2,
@@ -78,6 +82,13 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "omezarr-0.4-tensorstore": _snippets_tensorstore.omezarr_04,
         "omezarr-0.5-tensorstore": _snippets_tensorstore.omezarr_05,
         "precomputed-tensorstore": _snippets_tensorstore.precomputed,
+        "n5-tensorstore": _snippets_n5.by_tensorstore,
+        "n5-z5py": _snippets_n5.by_z5py,
+        "nifti-nibabel": _snippets_medical.nifti,
+        "niftigz-nibabel": _snippets_medical.niftigz,
+        "nrrd-pynrrd": _snippets_medical.nrrd,
+        "mrc-mrcfile": _snippets_medical.mrc,
+        "dicom-pydicom": _snippets_medical.dicom,
     }
 )
 
@@ -89,6 +100,7 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 
 _ZARR: Final = ("none", "gzip", "zstd", "blosc")
+_HAS_CHECKSUMS: Final = ("zarr2", "zarr3", "omezarr")
 _TIFF: Final = ("none", "deflate", "lzw", "zstd", "jp2", "jxl", "jxr", "jpeg", "png", "lerc")
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -96,17 +108,24 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "png": ("png",),
         "jp2": ("jp2",),
         "htj2k": ("htj2k",),
+        "hdf5": ("none", "deflate", "lzf", "zstd", "blosc", "blosc2", "bitshuffle"),
         "jxl": ("jxl",),
         "jls": ("jls",),
         "jxr": ("jxr",),
-        "hdf5": ("none", "deflate"),
         "tiff": _TIFF,
         "ometiff": _TIFF,
         "cog": _TIFF,
         "zarr2": _ZARR,
         "zarr3": _ZARR,
+        "zarr3zip": _ZARR,
         "omezarr": _ZARR,
-        "precomputed": ("none", "gzip"),
+        "precomputed": ("none", "gzip", "png", "jpeg", "compressed-segmentation"),
+        "n5": ("none", "gzip", "zstd", "blosc"),
+        "nifti": ("none",),
+        "niftigz": ("gzip",),
+        "nrrd": ("none", "gzip"),
+        "mrc": ("none",),
+        "dicom": ("none", "rle", "jp2", "jls"),
     }
 )
 """By format: the families of codecs that its writers write. Another tool's results may name others: those must not be left out."""
@@ -115,8 +134,8 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def _writes(candidate: Candidate, codec: Codec) -> bool:
     """Tell whether the writer of a candidate's format says all of a codec."""
     form = candidate.name.partition("-")[0].removesuffix("stack")
-    says_it = codec.kind in _KINDS.get(form, ())
-    return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or _KINDS[form] is _ZARR)
+    says_it = codec.kind in _KINDS.get(form, ()) and (codec.filter is None or form == "hdf5")
+    return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or form in _HAS_CHECKSUMS)
 
 
 def _why_no_code(candidate: Candidate) -> str:

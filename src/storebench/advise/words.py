@@ -14,6 +14,7 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "zarr2": "Zarr 2",
         "zarr3": "Zarr 3",
+        "zarr3zip": "zipped Zarr 3",
         "omezarr-0.4": "OME-Zarr 0.4",
         "omezarr-0.5": "OME-Zarr 0.5",
         "tiff": "TIFF",
@@ -24,9 +25,22 @@ _FORMATS: Final[Mapping[str, str]] = MappingProxyType(
         "jp2": "JPEG 2000",
         "htj2k": "High-Throughput JPEG 2000",
         "npy": "raw npy",
+        "nifti": "NIfTI",
+        "niftigz": "NIfTI in gzip",
+        "nrrd": "NRRD",
+        "mrc": "MRC",
+        "dicom": "DICOM",
     }
 )
-_LIBRARIES: Final[Mapping[str, str]] = MappingProxyType({"zarrpython": "zarr-python", "numpy": "NumPy"})
+_LIBRARIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "zarrpython": "zarr-python",
+        "zarrpythonfused": "zarr-python's fused pipeline",
+        "zarrs": "zarr-python and zarrs",
+        "obstore": "zarr-python over obstore",
+        "numpy": "NumPy",
+    }
+)
 
 
 def format_text(backend: str) -> str:

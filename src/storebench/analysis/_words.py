@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from storebench.grid import Shape
-from storebench.records import PATTERNED, WRITING
+from storebench.records import PATTERNED, SYNCED, WRITING
 from storebench.results.settings import PLACE, backend_text, concurrency_text, group_keys
 from storebench.units import shape_text
 
@@ -60,9 +60,9 @@ def _environment_text(row: Record) -> str:
 def task_text(row: Record) -> str:
     """Name what was timed, and on which terms."""
     pattern = f" {row['pattern']}" if row["operation"] in PATTERNED else ""
-    is_durable = row["operation"] in WRITING and row["durability"] == "durable"
+    is_synced = row["operation"] in WRITING and row["durability"] in SYNCED
     cache = "cache not recorded" if is_missing(row["cache"]) else row["cache"]
-    terms = [cache] if row["operation"] in ("read", "open") else ["durable"] if is_durable else []
+    terms = [cache] if row["operation"] in ("read", "open") else [row["durability"]] if is_synced else []
     if not is_missing(row["threads"]):
         terms.append("1 thread" if row["threads"] == 1 else f"{row['threads']} threads")
     if not is_missing(row["concurrency"]):

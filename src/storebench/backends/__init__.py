@@ -18,32 +18,51 @@ from storebench.backends._backend import (
     ArrayWriter,
     Backend,
     BlockCodec,
+    OwnFsync,
     StoredAs,
     WriteOrder,
     WriteRequest,
+    why_no_own_fsync,
     why_not_in_parts,
 )
+from storebench.backends.b2nd import B2ndBlosc2
 from storebench.backends.cog import CogTifffile
+from storebench.backends.dicom_pydicom import DicomPydicom
 from storebench.backends.hdf5 import Hdf5H5py
 from storebench.backends.htj2k_glymur import Htj2kGlymur
 from storebench.backends.htj2k_imagecodecs import Htj2kImagecodecs
+from storebench.backends.icechunk_zarr import IcechunkZarrPython
 from storebench.backends.jls_imagecodecs import JlsImagecodecs
 from storebench.backends.jp2_glymur import Jp2Glymur
 from storebench.backends.jp2_imagecodecs import Jp2Imagecodecs
 from storebench.backends.jp2_imageio import Jp2Imageio
 from storebench.backends.jxl_imagecodecs import JxlImagecodecs
 from storebench.backends.jxr_imagecodecs import JxrImagecodecs
+from storebench.backends.mrc_mrcfile import MrcMrcfile
+from storebench.backends.n5_z5py import N5Z5py
+from storebench.backends.nifti_nibabel import NiftiGzNibabel, NiftiNibabel
 from storebench.backends.npy import NpyNumpy
+from storebench.backends.nrrd_pynrrd import NrrdPynrrd
 from storebench.backends.ometiff import OmeTiffTifffile
 from storebench.backends.omezarr import OmeZarrZarrPython
+from storebench.backends.omezarr_iohub import OmeZarrIohub
+from storebench.backends.omezarr_ngffzarr import OmeZarrNgffZarr
+from storebench.backends.omezarr_omezarrpy import OmeZarrPy
 from storebench.backends.png import PngImageio
 from storebench.backends.stack import Stack
+from storebench.backends.tensorstore_n5 import N5Tensorstore
 from storebench.backends.tensorstore_omezarr import OmeZarrTensorstore
 from storebench.backends.tensorstore_precomputed import PrecomputedTensorstore
 from storebench.backends.tensorstore_zarr import Zarr2Tensorstore, Zarr3Tensorstore
 from storebench.backends.tiff import TiffTifffile
 from storebench.backends.tiff_zarr import TiffTifffileZarr
+from storebench.backends.zarr_acquire import Zarr3AcquireZarr
+from storebench.backends.zarr_fused import Zarr3ZarrPythonFused
+from storebench.backends.zarr_obstore import Zarr3Obstore
 from storebench.backends.zarr_python import Zarr2ZarrPython, Zarr3ZarrPython
+from storebench.backends.zarr_zarrista import Zarr3Zarrista
+from storebench.backends.zarr_zarrs import Zarr3Zarrs
+from storebench.backends.zarr_zip import Zarr3ZipZarrPython
 from storebench.errors import UnsupportedError, VerificationError, unknown_name
 from storebench.grid import Region
 from storebench.stores import Location
@@ -54,11 +73,13 @@ __all__ = [
     "ArrayWriter",
     "Backend",
     "BlockCodec",
+    "OwnFsync",
     "StoredAs",
     "WriteOrder",
     "WriteRequest",
     "check_stored",
     "get_backend",
+    "why_no_own_fsync",
     "why_not_in_parts",
     "write_array",
     "writing",
@@ -91,13 +112,34 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     Hdf5H5py(),
     Zarr2ZarrPython(),
     Zarr3ZarrPython(),
+    Zarr3ZarrPythonFused(),
+    Zarr3Zarrs(),
+    Zarr3Obstore(),
+    Zarr3ZipZarrPython(),
     OmeZarrZarrPython("0.4"),
     OmeZarrZarrPython("0.5"),
     Zarr2Tensorstore(),
     Zarr3Tensorstore(),
     OmeZarrTensorstore("0.4"),
     OmeZarrTensorstore("0.5"),
+    OmeZarrPy("0.4"),
+    OmeZarrPy("0.5"),
+    OmeZarrNgffZarr("0.4"),
+    OmeZarrNgffZarr("0.5"),
+    OmeZarrIohub("0.4"),
+    OmeZarrIohub("0.5"),
     PrecomputedTensorstore(),
+    N5Tensorstore(),
+    N5Z5py(),
+    Zarr3Zarrista(),
+    B2ndBlosc2(),
+    IcechunkZarrPython(),
+    Zarr3AcquireZarr(),
+    NiftiNibabel(),
+    NiftiGzNibabel(),
+    NrrdPynrrd(),
+    MrcMrcfile(),
+    DicomPydicom(),
 )
 
 BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType({backend.name: backend for backend in _BACKENDS})
@@ -132,11 +174,13 @@ def writing(backend: Backend, location: Location, request: WriteRequest) -> Iter
     Raises
     ------
     UnsupportedError
-        If the backend cannot store exactly that; nothing was written.
+        If the backend cannot store exactly that, or has no fsync of its own where the location asks for it; nothing was
+        written.
     FileExistsError
         If something is there already.
     """
-    reason = backend.why_unsupported(location, request)
+    reason = why_no_own_fsync(backend) if location.own_fsync else None
+    reason = reason or backend.why_unsupported(location, request)
     if reason is not None:
         raise UnsupportedError(reason)
     if location.exists():

@@ -8,12 +8,12 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.codecs import Codec
+from storebench.codecs import LIST_COMMAND, Codec, examples_of
 from storebench.errors import UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape
 from storebench.stores import Location
@@ -254,6 +254,25 @@ class Backend(Protocol):
         """Return what results depend on beyond `distributions`, as in {"openjpeg": "2.5.4 (Pillow's wheel)"}."""
 
 
+@runtime_checkable
+class OwnFsync(Protocol):
+    """What a backend has beyond `Backend` if its library can wait for the device by itself, where a location says so."""
+
+    @property
+    def own_fsync(self) -> str:
+        """The library's setting that does it, as in "file_io_sync"."""
+
+
+def why_no_own_fsync(backend: Backend) -> str | None:
+    """Return None where a backend's library can wait for the device by itself, else the sentence."""
+    if isinstance(backend, OwnFsync):
+        return None
+    return (
+        f"{backend.library} has no fsync of its own that {backend.name} could switch on; "
+        "use durability durable, where storebench has the file system synced after the call"
+    )
+
+
 def check_thread_limit(threads: int) -> None:
     """Refuse a number of threads that nothing can work with.
 
@@ -353,7 +372,7 @@ def refusal(  # noqa: PLR0911 (one line per reason)
     if request.codec.filter is not None and request.codec.filter not in filters:
         return f"{name} has no filter {request.codec.filter}; take a codec without it: storebench list codecs"
     if request.codec.kind not in kinds:
-        return f"{name} has no codec {request.codec.name}; it has {', '.join(sorted(kinds))}"
+        return f"{name} has no codec {request.codec.name}; it has {', '.join(examples_of(kinds))} and the like: {LIST_COMMAND}"
     if request.level_factors and not levels:
         return f"{name} holds one resolution level; use omezarr-0.5-zarrpython or omezarr-0.4-zarrpython for several"
     for fine, coarse in itertools.pairwise(((1,) * ndim, *request.level_factors)):

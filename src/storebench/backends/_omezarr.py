@@ -7,6 +7,7 @@ is every n-th voxel, each lies where it lay, and there is none.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -37,6 +38,7 @@ def why_not(name: str, plain: str, request: WriteRequest) -> str | None:
     return None
 
 
+@functools.cache
 def valid_axes() -> frozenset[str]:
     """Return every choice of axes that OME-Zarr allows: two or three in space, before them time and channel if any."""
     choices = (c for n in range(2, 6) for c in itertools.combinations(_ORDER, n))
@@ -55,26 +57,36 @@ def image_attributes(request: WriteRequest, version: str, name: str) -> dict[str
     name : str
         The image's name.
     """
-    datasets = []
-    spacing = request.spacing or (1.0,) * len(request.shape)
-    for level, factors in enumerate([(1,) * len(request.shape), *request.level_factors]):
-        transforms: list[dict[str, Any]] = [
-            {"type": "scale", "scale": [s * f for s, f in zip(spacing, factors, strict=True)]}
-        ]
-        if level and request.level_method not in _IN_PLACE:
-            centres = [s * (f - 1) / 2 for s, f in zip(spacing, factors, strict=True)]
-            transforms.append({"type": "translation", "translation": centres})
-        datasets.append({"path": str(level), "coordinateTransformations": transforms})
     multiscale: dict[str, Any] = {
         "name": name,
-        "axes": [{"name": axis, "type": _AXIS_TYPES[axis]} for axis in request.axes],
-        "datasets": datasets,
+        "axes": [{"name": axis, "type": axis_type(axis)} for axis in request.axes],
+        "datasets": [
+            {"path": str(level), "coordinateTransformations": transforms}
+            for level, transforms in enumerate(level_transforms(request))
+        ],
     }
     if request.level_factors:
         multiscale["type"] = request.level_method  # "the type of downscaling method", in the words of both versions
     if version == "0.4":
         return {"multiscales": [{"version": version, **multiscale}]}
     return {"ome": {"version": version, "multiscales": [multiscale]}}
+
+
+def axis_type(axis: str) -> str:
+    """Return "time", "channel" or "space"."""
+    return _AXIS_TYPES[axis]
+
+
+def level_transforms(request: WriteRequest) -> list[list[dict[str, Any]]]:
+    """Return where the voxels of each level lie, as the metadata say it: a scale, and a translation above level 0."""
+    found: list[list[dict[str, Any]]] = []
+    spacing = request.spacing or (1.0,) * len(request.shape)
+    for level, factors in enumerate([(1,) * len(request.shape), *request.level_factors]):
+        found.append([{"type": "scale", "scale": [s * f for s, f in zip(spacing, factors, strict=True)]}])
+        if level and request.level_method not in _IN_PLACE:
+            centres = [s * (f - 1) / 2 for s, f in zip(spacing, factors, strict=True)]
+            found[level].append({"type": "translation", "translation": centres})
+    return found
 
 
 class Multiscale(NamedTuple):

@@ -7,10 +7,11 @@ same voxels in other formats. A missing chunk reads as zeros without any error: 
 
 from __future__ import annotations
 
-import asyncio
+import importlib.metadata
 import json
+import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,13 +20,25 @@ from numpy.typing import NDArray
 from storebench.backends._backend import StoredAs, WriteRequest, owned
 from storebench.backends._omezarr import Multiscale
 from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
-from storebench.backends._zarr_stored import describe
+from storebench.backends._zarr_pipelines import CONFIGURED, Pipeline
+from storebench.backends._zarr_stored import StoredObject, describe, files_as_objects
+from storebench.backends._zarr_threads import wait_for_other_chunks
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, block_region, blocks_touched
 from storebench.stores import Location
 
-# What zarr 3.1 to 3.4 and numcodecs 0.16 to 0.17 raise on damaged bytes (found by damaging them); OSError: also a disk.
-_CHUNK_ERRORS: Final = (ValueError, RuntimeError, EOFError, OSError, zlib.error, ExceptionGroup)
+# What zarr 3.1 to 3.4, numcodecs 0.16 to 0.17 and imagecodecs raise on damaged bytes (found by damaging them); OSError: also a
+# disk; IndexError: zfpy of nothing.
+_CHUNK_ERRORS: Final = (
+    ValueError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    IndexError,
+    zlib.error,
+    zipfile.BadZipFile,
+    ExceptionGroup,
+)
 # On damaged metadata: no JSON, a key that is missing, a value of another type, a codec or dtype that nobody knows.
 _METADATA_ERRORS: Final = (ValueError, KeyError, TypeError, AttributeError, OSError)
 
@@ -34,7 +47,11 @@ def open_store(location: Location, *, read_only: bool) -> Any:
     """Return zarr's plain local store, in a counting one only where the location has a log."""
     from zarr.storage import LocalStore
 
-    store = LocalStore(location.path, read_only=read_only)
+    return counting(LocalStore(location.path, read_only=read_only), location)
+
+
+def counting(store: Any, location: Location) -> Any:
+    """Return the store itself, or a counting one around it where the location has a log."""
     if location.log is None:
         return store
     from storebench.backends._zarr_counting import CountingStore
@@ -43,7 +60,14 @@ def open_store(location: Location, *, read_only: bool) -> Any:
 
 
 def create_array(
-    store: Any, request: WriteRequest, shape: Shape, *, zarr_format: int, name: str | None = None, separator: str = "."
+    store: Any,
+    request: WriteRequest,
+    shape: Shape,
+    *,
+    zarr_format: int,
+    name: str | None = None,
+    separator: str = ".",
+    pipeline: Pipeline = CONFIGURED,
 ) -> Any:
     """Create one empty array.
 
@@ -61,6 +85,8 @@ def create_array(
         Path inside the store; None: the store is the array.
     separator : str
         Between the numbers in a v2 chunk's name; v3 has "/" and a folder "c".
+    pipeline : Pipeline
+        Who codes its chunks.
     """
     import zarr
 
@@ -72,29 +98,40 @@ def create_array(
     if zarr_format == 2:
         # v2 has one compressor behind a list of filters. Whatever comes before a checksum is therefore a filter: so the
         # bytes are made in the order which the neutral name says.
-        *filters, compressor = v2_codecs(request.codec) or [None]
+        chunk_shape = None if layout is None else layout.chunk_shape
+        *filters, compressor = v2_codecs(request.codec, request.dtype, chunk_shape) or [None]
         attributes = (
             None if name else {"_ARRAY_DIMENSIONS": list(request.axes)}
         )  # xarray's convention; v2 itself has no names
         settings |= {"filters": filters or None, "compressors": compressor, "attributes": attributes}
         settings["chunk_key_encoding"] = {"name": "v2", "separator": separator}
     else:
-        settings |= {"filters": None, "compressors": v3_codecs(request.codec, request.dtype.itemsize) or None}
-        settings["dimension_names"] = tuple(request.axes)
-    return zarr.create_array(
-        store,
-        name=name,
-        shape=shape,
-        dtype=request.dtype,
-        fill_value=0,
-        zarr_format=zarr_format,
-        config={"write_empty_chunks": True},
-        **settings,
-    )
+        settings |= v3_codecs(request.codec, request.dtype) | {"dimension_names": tuple(request.axes)}
+    with pipeline.selected():
+        array = zarr.create_array(
+            store,
+            name=name,
+            shape=shape,
+            dtype=request.dtype,
+            fill_value=0,
+            zarr_format=zarr_format,
+            config={"write_empty_chunks": True},
+            **settings,
+        )
+    pipeline.check(array)
+    return array
 
 
-def open_array(store: Any, location: Location, *, zarr_format: int, name: str = "", mode: str = "r") -> Any:
-    """Open one array for reading.
+def open_array(
+    store: Any,
+    location: Location,
+    *,
+    zarr_format: int,
+    name: str = "",
+    mode: str = "r",
+    pipeline: Pipeline = CONFIGURED,
+) -> Any:
+    """Open one array, for reading unless `mode` says otherwise.
 
     Raises
     ------
@@ -107,14 +144,17 @@ def open_array(store: Any, location: Location, *, zarr_format: int, name: str = 
     try:
         # The format is given so that zarr does not look for the other version's files first.
         # Empty chunks are written by a reopened array too; a reader does not look at it.
-        return zarr.open_array(
-            store, path=name, mode=mode, zarr_format=zarr_format, config={"write_empty_chunks": True}
-        )
+        with pipeline.selected():
+            array = zarr.open_array(
+                store, path=name, mode=mode, zarr_format=zarr_format, config={"write_empty_chunks": True}
+            )
     except FileNotFoundError as error:
         file = ".zarray" if zarr_format == 2 else "zarr.json"
         raise DataError(f"{place} is no Zarr v{zarr_format} array: it has no {file}; check the path") from error
     except _METADATA_ERRORS as error:
         raise damaged_metadata(place, zarr_format, error) from error
+    pipeline.check(array)
+    return array
 
 
 def damaged_metadata(place: Path, zarr_format: int, error: Exception) -> DataError:
@@ -129,27 +169,6 @@ def damaged_metadata(place: Path, zarr_format: int, error: Exception) -> DataErr
 def _brief(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:200]}"
-
-
-def _wait_for_other_chunks() -> None:
-    """Wait until zarr writes nothing more: when one chunk fails it raises at once, while the others are still being written.
-
-    Whoever removes what is there would otherwise see files come back (seen on a full disk, zarr 3.1.6). Two threads that fail at
-    once must not wait for each other.
-    """
-    from zarr.core.sync import sync
-
-    async def settled() -> None:
-        waiting = asyncio.current_task()
-        if waiting is not None:
-            waiting.set_name(_WAITING)
-        others = [task for task in asyncio.all_tasks() if task.get_name() != _WAITING]
-        await asyncio.gather(*others, return_exceptions=True)
-
-    sync(settled())
-
-
-_WAITING: Final = "storebench waits for other chunks"
 
 
 class ArraysWriter:
@@ -172,7 +191,7 @@ class ArraysWriter:
         try:
             array[region.slices] = values
         except BaseException:
-            _wait_for_other_chunks()
+            wait_for_other_chunks()
             raise
 
     def flush(self) -> None:
@@ -194,13 +213,22 @@ class ArraysReader:
         2 or 3.
     group : Multiscale, optional
         What a group around the arrays says of them.
+    pipeline : Pipeline
+        Who decodes chunks.
     """
 
     def __init__(
-        self, location: Location, store: Any, paths: Sequence[str], *, zarr_format: int, group: Multiscale | None = None
+        self,
+        location: Location,
+        store: Any,
+        paths: Sequence[str],
+        *,
+        zarr_format: int,
+        group: Multiscale | None = None,
+        pipeline: Pipeline = CONFIGURED,
     ) -> None:
         self._location, self._store, self._paths, self._zarr_format = location, store, paths, zarr_format
-        self._group = group
+        self._group, self._pipeline = group, pipeline
         self._arrays: dict[int, Any] = {}
 
     def array(self, level: int) -> Any:
@@ -209,7 +237,9 @@ class ArraysReader:
             if not 0 <= level < len(self._paths):
                 raise UsageError(f"{self._location.path} has levels 0 to {len(self._paths) - 1}, not {level}")
             path = self._paths[level]
-            self._arrays[level] = open_array(self._store, self._location, zarr_format=self._zarr_format, name=path)
+            self._arrays[level] = open_array(
+                self._store, self._location, zarr_format=self._zarr_format, name=path, pipeline=self._pipeline
+            )
         return self._arrays[level]
 
     @property
@@ -259,7 +289,12 @@ class ArraysReader:
             dtype=arrays[0].dtype,
             arrays=[(tuple(a.shape), Layout(chunk_shape=tuple(a.chunks), shard_shape=a.shards)) for a in arrays],
             group=self._group,
+            objects=self.objects(),
         )
+
+    def objects(self) -> Iterable[StoredObject]:
+        """Return what the store holds."""
+        return files_as_objects(self._location)
 
 
 def zarr_facts() -> dict[str, str]:
@@ -269,11 +304,21 @@ def zarr_facts() -> dict[str, str]:
     import zarr
 
     gap = zarr.config.get("array.sharding_coalesce_max_gap_bytes", None)
-    return {
+    return _codec_packages() | {
         "c-blosc": numcodecs.blosc.__version__,
         "zstd": numcodecs.zstd.__version__,
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "empty chunks": "written",
-        "codec pipeline": str(zarr.config.get("codec_pipeline.path")).rpartition(".")[2],
         "largest gap between shard ranges that is read along": "none" if gap is None else f"{json.dumps(gap)} bytes",
     }
+
+
+def _codec_packages() -> dict[str, str]:
+    """Return the versions of what brings codecs beyond Zarr's own, as far as it is there."""
+    found = {}
+    for name in ("imagecodecs", "pcodec", "zfpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -9,12 +9,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from storebench.backends._zarr_more_codecs import (
+    FILTERS,
+    V3_PREFIX,
+    array_codec,
+    name_of_array_codec,
+    suffix_of_filter,
+)
 from storebench.codecs import SHUFFLES, Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
 
-KINDS: Final = ("none", "gzip", "zstd", "blosc")
-"""Codec families that zarr has of itself, in both versions of the format."""
+BUILT_IN: Final = ("none", "gzip", "zstd", "blosc")
+"""Codec families that zarr has of itself, in both versions of the format, and every pipeline with it."""
+
+KINDS: Final = BUILT_IN
+"""Codec families that zarr-python's own pipeline has."""
 
 BLOSC_MAX_BYTES: Final = 2**31 - 17
 """Largest block that Blosc 1 takes: its header counts in signed 32-bit integers."""
@@ -40,13 +50,17 @@ def why_not(name: str, codec: Codec, chunk_bytes: int) -> str | None:
     return None
 
 
-def v2_codecs(codec: Codec, *, typesize: int | None = None) -> list[Any]:
+def v2_codecs(codec: Codec, dtype: np.dtype, chunk_shape: Shape | None, *, typesize: int | None = None) -> list[Any]:
     """Return the numcodecs objects, in the order in which they encode, for Zarr v2.
 
     Parameters
     ----------
     codec : Codec
         What is asked.
+    dtype : numpy.dtype
+        Of a voxel.
+    chunk_shape : tuple of int or None
+        Voxels of a chunk; None: zarr chooses.
     typesize : int, optional
         Bytes per voxel for Blosc's shuffle; None: taken from each buffer, as Zarr v2 does.
     """
@@ -54,7 +68,14 @@ def v2_codecs(codec: Codec, *, typesize: int | None = None) -> list[Any]:
     from numcodecs.checksum32 import CRC32C
 
     made: list[Any] = []
-    if codec.kind == "gzip":
+    if codec.filter is not None:
+        step = FILTERS[codec.filter]
+        made.append(numcodecs.get_codec({"id": step.id, **step.settings(codec, dtype)}))
+    whole = array_codec(codec)
+    if whole is not None:
+        kept = {"shape": chunk_shape, "dtype": dtype.str} if codec.kind == "sz3" else {}  # v2 does not tell a codec
+        made.append(numcodecs.get_codec({"id": whole.id, **whole.settings(codec), **kept}))
+    elif codec.kind == "gzip":
         made.append(numcodecs.GZip(codec.level))
     elif codec.kind == "zstd":
         made.append(numcodecs.Zstd(codec.level))
@@ -66,40 +87,53 @@ def v2_codecs(codec: Codec, *, typesize: int | None = None) -> list[Any]:
     return made
 
 
-def v3_codecs(codec: Codec, typesize: int) -> list[Any]:
-    """Return zarr's own bytes-to-bytes codecs, in the order in which they encode, for Zarr v3.
+def v3_codecs(codec: Codec, dtype: np.dtype) -> dict[str, Any]:
+    """Return the three kinds of codecs of Zarr v3, as `zarr.create_array` takes them.
 
     Parameters
     ----------
     codec : Codec
         What is asked.
-    typesize : int
-        Bytes per voxel, for Blosc's shuffle.
+    dtype : numpy.dtype
+        Of a voxel.
     """
     from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
-    made: list[Any] = []
-    if codec.kind == "gzip":
-        made.append(GzipCodec(level=codec.level))
+    filters: list[Any] = []
+    compressors: list[Any] = []
+    serializer: Any = "auto"
+    whole = array_codec(codec)
+    if codec.filter is not None:
+        step = FILTERS[codec.filter]
+        kind = compressors if step.on_bytes else filters
+        kind.append(_named(V3_PREFIX + step.id, step.settings(codec, dtype)))
+    if whole is not None:
+        serializer = _named(whole.id_in(3), whole.settings(codec))
+    elif codec.kind == "gzip":
+        compressors.append(GzipCodec(level=codec.level))
     elif codec.kind == "zstd":
-        made.append(ZstdCodec(level=codec.level, checksum=False))
+        compressors.append(ZstdCodec(level=codec.level, checksum=False))
     elif codec.kind == "blosc":
-        cname: Any = codec.compressor
-        made.append(BloscCodec(cname=cname, clevel=codec.level, shuffle=codec.shuffle, typesize=typesize, blocksize=0))
+        settings: dict[str, Any] = {"cname": codec.compressor, "clevel": codec.level, "shuffle": codec.shuffle}
+        compressors.append(BloscCodec(**settings, typesize=dtype.itemsize, blocksize=0))
     if codec.crc32c:
-        made.append(Crc32cCodec())
-    return made
+        compressors.append(Crc32cCodec())
+    return {"filters": filters or None, "serializer": serializer, "compressors": compressors or None}
 
 
-def neutral_name(metadata: Mapping[str, Any], itemsize: int) -> tuple[str, str]:
+def _named(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "configuration": dict(settings)}
+
+
+def neutral_name(metadata: Mapping[str, Any], dtype: np.dtype) -> tuple[str, str]:
     """Find the neutral codec name in an array's metadata.
 
     Parameters
     ----------
     metadata : mapping
         The array's metadata as JSON objects, of either version.
-    itemsize : int
-        Bytes per voxel.
+    dtype : numpy.dtype
+        Of a voxel.
 
     Returns
     -------
@@ -108,20 +142,33 @@ def neutral_name(metadata: Mapping[str, Any], itemsize: int) -> tuple[str, str]:
     """
     if metadata["zarr_format"] == 2:
         steps = [*(metadata.get("filters") or ()), metadata.get("compressor")]
-        chain = [_flat_v2(step, itemsize) for step in steps if step is not None]
+        chain = [_flat_v2(step, dtype.itemsize) for step in steps if step is not None]
     else:
         chain = [(str(c["name"]), dict(c.get("configuration") or {})) for c in _inner(metadata["codecs"])]
-        if not chain or chain[0][0] != "bytes":
-            return "?", f"codecs on disk: {json.dumps(metadata['codecs'], default=str)}"
-        chain = chain[1:]
     remarks: list[str] = []
-    parts = [_part(name, config, itemsize, remarks) for name, config in chain]
-    name = "+".join(part or "?" for part in parts) or "none"
+    name = _name_of(chain, dtype, remarks)
     try:
         parse_codec(name)
     except UnknownNameError:
         return "?", f"codecs on disk: {json.dumps(chain, default=str)}"
     return name, "; ".join(remarks)
+
+
+def _name_of(chain: Sequence[tuple[str, dict[str, Any]]], dtype: np.dtype, remarks: list[str]) -> str:
+    """Return the name of steps in the order in which they encode; none that parses where they have none."""
+    parts: list[str] = []
+    suffix = ""
+    for name, config in chain:
+        if name == "bytes":  # what v3 has between voxels and bytes
+            continue
+        added = suffix_of_filter(name, config, dtype)
+        if added is not None and not suffix:
+            suffix = added
+            continue
+        part = name_of_array_codec(name, config) or _part(name, config, dtype.itemsize, remarks) or "?"
+        parts.append(part + suffix)
+        suffix = ""
+    return "+".join(parts) + suffix or "none"
 
 
 def _inner(codecs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -172,7 +219,7 @@ class ZarrBlockCodec:
     """
 
     def __init__(self, codec: Codec, shape: Shape, dtype: np.dtype) -> None:
-        self._chain = v2_codecs(codec, typesize=dtype.itemsize)
+        self._chain = v2_codecs(codec, dtype, shape, typesize=dtype.itemsize)
         self._shape, self._dtype = shape, dtype
 
     def encode(self, block: NDArray) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,38 @@ from storebench.stores import Location
 
 METADATA_FILES: Final = frozenset({"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _BLOSC_HEADER_BYTES: Final = 16
+_END_OF_CODESTREAM: Final = b"\xff\xd9"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object of a store.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Where it is.
+    n_bytes : int
+        Its size.
+    first_bytes : callable
+        Returns so many of its first bytes, or all where there are fewer.
+    """
+
+    path: Path
+    n_bytes: int
+    first_bytes: Callable[[int], bytes]
+
+
+def files_as_objects(location: Location) -> Iterator[StoredObject]:
+    """Yield the objects of a store that is a folder."""
+    for file in location.files():
+        path = Path(file)
+        yield StoredObject(path, file.stat().st_size, functools.partial(_first_bytes, path))
+
+
+def _first_bytes(path: Path, n_bytes: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(n_bytes) or b""
 
 
 def describe(
@@ -27,6 +61,7 @@ def describe(
     dtype: np.dtype,
     arrays: Sequence[tuple[Shape, Layout]],
     group: Multiscale | None,
+    objects: Iterable[StoredObject] | None = None,
 ) -> StoredAs:
     """Describe an image as it is found, after a look at every object's size.
 
@@ -42,15 +77,23 @@ def describe(
         Shape, chunks and shards of each level.
     group : Multiscale or None
         What a group around the arrays says of them; None: there is none.
+    objects : iterable of StoredObject, optional
+        What the store holds; None: the files of the folder.
 
     Raises
     ------
     DataError
-        If an object is empty or shorter than its Blosc header says: not every library notices that when it reads.
+        If an object is empty, shorter than its Blosc header says, or HTJ2K without an end: not every library notices that when
+        it reads.
     """
     shape, layout = arrays[0]
-    codec, remark = neutral_name(metadata, dtype.itemsize)
-    n_objects, chunk_bytes = _look_at_objects(location, blosc=codec.startswith("blosc-") and not layout.shard_shape)
+    codec, remark = neutral_name(metadata, dtype)
+    plain = "" if layout.shard_shape else codec  # a chunk in a shard has no end of its own
+    n_objects, chunk_bytes = _look_at_objects(
+        files_as_objects(location) if objects is None else objects,
+        blosc=plain.startswith("blosc-"),
+        htj2k=plain == "htj2k-lossless",
+    )
     n_expected = sum(math.prod(grid_shape(shape, layout.object_shape)) for shape, layout in arrays)
     notes = [remark] if remark else []
     if n_objects != n_expected:
@@ -75,23 +118,30 @@ def describe(
     )
 
 
-def _look_at_objects(location: Location, *, blosc: bool) -> tuple[int, int]:
+def _look_at_objects(objects: Iterable[StoredObject], *, blosc: bool, htj2k: bool) -> tuple[int, int]:
     """Return number and bytes of all objects that are no metadata."""
     sizes = []
-    for file in location.files():
-        if file.name in METADATA_FILES:
+    for found in objects:
+        if found.path.name in METADATA_FILES:
             continue
-        sizes.append(file.stat().st_size)
-        if sizes[-1] == 0 or (blosc and _blosc_bytes(Path(file)) > sizes[-1]):
-            raise DataError(f"the chunk file {Path(file)} is cut off; restore it from a copy or write the image anew")
+        sizes.append(found.n_bytes)
+        is_cut = found.n_bytes == 0 or (blosc and _blosc_bytes(found) > found.n_bytes)
+        if is_cut or (htj2k and found.path.is_file() and not _ends_as_jpeg2000(found.path)):  # a zip has checksums
+            raise DataError(f"the chunk file {found.path} is cut off; restore it from a copy or write the image anew")
     return len(sizes), sum(sizes)
 
 
-def _blosc_bytes(path: Path) -> int:
+def _blosc_bytes(chunk: StoredObject) -> int:
     """Return the bytes that a Blosc chunk says it has. numcodecs does not compare them and decodes past the end."""
-    with path.open("rb", buffering=0) as file:
-        header = file.read(_BLOSC_HEADER_BYTES)
+    header = chunk.first_bytes(_BLOSC_HEADER_BYTES)
     return int.from_bytes(header[12:16], "little") if len(header) == _BLOSC_HEADER_BYTES else _BLOSC_HEADER_BYTES
+
+
+def _ends_as_jpeg2000(path: Path) -> bool:
+    """Tell whether a codestream has its end marker. OpenJPH decodes one that was cut off to other voxels, without an error."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(-min(2, path.stat().st_size), 2)
+        return file.read(2) == _END_OF_CODESTREAM
 
 
 def _axes_of(metadata: Mapping[str, Any]) -> str | None:

@@ -1,11 +1,18 @@
-"""Holding zarr-python to a number of threads. Its pools are process-wide and made once."""
+"""zarr-python's threads: holding them to a number, and waiting for them. Its pools are process-wide and made once."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
+from concurrent import futures
 from typing import Final
 
 _FUSED_POOL: Final = "codec_pipeline.max_workers"
 """Size of the pool of zarr 3.4's fused pipeline, of which zarr 3.1 knows nothing."""
+
+_WAITING: Final = "storebench waits for other chunks"
+_one_waits: Final = threading.Lock()
 
 
 def limit_zarr_threads(threads: int) -> str | None:
@@ -13,7 +20,8 @@ def limit_zarr_threads(threads: int) -> str | None:
 
     zarr has one more thread with its event loop, which hands out work and waits; with one chunk in flight per worker it
     has nothing to do while they work. `numcodecs.blosc.use_threads` is False once zarr is imported, whatever the number
-    that is set here: Blosc then works in its caller's thread.
+    that is set here: Blosc then works in its caller's thread. So does OpenJPEG, which takes more where its variable says so,
+    and is told 0 here; no other codec has threads of its own.
 
     Parameters
     ----------
@@ -28,6 +36,7 @@ def limit_zarr_threads(threads: int) -> str | None:
     import numcodecs.blosc
     import zarr
 
+    os.environ["OPJ_NUM_THREADS"] = "0"
     numcodecs.blosc.set_nthreads(threads)
     settings = {"threading.max_workers": threads, "async.concurrency": threads}
     if zarr.config.get(_FUSED_POOL, "unknown") != "unknown":
@@ -52,3 +61,34 @@ def _pool_sizes() -> tuple[int, int]:
 
     fused = getattr(codec_pipeline, "_pool", None)
     return sync._get_executor()._max_workers, 0 if fused is None else fused._max_workers
+
+
+def wait_for_other_chunks() -> None:
+    """Wait until zarr writes nothing more: when one chunk fails it raises at once, while the others are still being written.
+
+    Whoever removes what is there would otherwise see files come back (seen on a full disk, zarr 3.1.6). Two threads that fail at
+    once must not wait for each other.
+    """
+    from zarr.core.sync import sync
+
+    async def settled() -> None:
+        waiting = asyncio.current_task()
+        if waiting is not None:
+            waiting.set_name(_WAITING)
+        others = [task for task in asyncio.all_tasks() if task.get_name() != _WAITING]
+        await asyncio.gather(*others, return_exceptions=True)
+
+    sync(settled())
+    _wait_for_pool()
+
+
+def _wait_for_pool() -> None:
+    """Wait until no thread of the fused pipeline's pool works: each is given something that ends when all have it."""
+    from zarr.core import codec_pipeline
+
+    pool = getattr(codec_pipeline, "_pool", None)
+    if pool is None:
+        return
+    with _one_waits:  # of two that wait, each could hold half of the threads
+        barrier = threading.Barrier(pool._max_workers)
+        futures.wait([pool.submit(barrier.wait) for _ in range(pool._max_workers)])

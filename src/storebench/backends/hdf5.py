@@ -1,18 +1,20 @@
-"""HDF5 through h5py: one dataset of a file, in one run or in chunks, with HDF5's gzip filter or without.
+"""HDF5 through h5py: one dataset of a file, in one run or in chunks, with one of HDF5's filters or without.
 
 Without a layout it is as the format does by default: contiguous where there is no codec; with one, in chunks of h5py's
 own choice, for HDF5's filters need chunks. Chunks are allocated when they are first written, and HDF5 writes each that
-it was given, also one of zeros. The file is created by h5py's defaults, so that old versions of HDF5 read it.
+it was given, also one of zeros. The file is created by h5py's defaults, so that old versions of HDF5 read it; those of
+filters beyond HDF5's own (`_hdf5_filters`) need the plugin. SWMR, the mode of one writer and many readers, is off.
 
 HDF5 keeps decoded chunks of an open dataset in a cache, here of the library's default size (see `StoredAs.note`): a
 region that is read twice from one reader may come from there. Contiguous data are read through a sieve buffer, so that
-one voxel fetches 64 KiB. HDF5 works in one thread.
+one voxel fetches 64 KiB. HDF5 works in one thread; of its filters Blosc's alone can use more.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -31,7 +33,17 @@ from storebench.backends._backend import (
     missing_distributions,
     refusal,
 )
+from storebench.backends._hdf5_blocks import hdf5_blocks
 from storebench.backends._hdf5_files import open_file, system_errors
+from storebench.backends._hdf5_filters import (
+    KINDS,
+    codec_name,
+    filter_settings,
+    load_filters,
+    pipeline_of,
+    plugin_facts,
+    why_not_filtered,
+)
 from storebench.backends._single_file import NUMBERS, check_region, check_values, no_checksum, reading, storing
 from storebench.errors import DataError
 from storebench.grid import Layout, Region, Shape, grid_shape
@@ -44,7 +56,6 @@ DATASET: Final = "image"
 """Name of the dataset inside the file."""
 
 _MAX_CHUNK_BYTES: Final = 2**32 - 1
-_DEFLATE: Final = 1  # H5Z_FILTER_DEFLATE
 
 
 class Hdf5H5py:
@@ -68,10 +79,9 @@ class Hdf5H5py:
 
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse what HDF5 cannot hold exactly."""
-        sentence = refusal(self, request, n_axes=range(2, 6), dtypes=f"bool {NUMBERS}", kinds=("none", "deflate"))
-        sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.codec.predictor:
-            return f"{self.name} has no predictor, which is TIFF's; take the codec without '-predictor'"
+        dtypes = f"bool {NUMBERS}"
+        sentence = refusal(self, request, n_axes=range(2, 6), dtypes=dtypes, kinds=KINDS, filters=("shuffle",))
+        sentence = sentence or no_checksum(self, request) or why_not_filtered(self.name, request)
         if sentence is None and request.layout is not None:
             return _why_not_cut(request, request.layout)
         return sentence
@@ -112,12 +122,16 @@ class Hdf5H5py:
             yield reader
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
-        """Return zlib as HDF5's gzip filter calls it for one chunk, or the copy where there is no filter."""
-        return _Hdf5Blocks(request)
+        """Return the filter's function for one chunk, or the copy where there is no filter."""
+        return hdf5_blocks(request)
 
     def limit_threads(self, threads: int) -> str | None:
-        """Return None: HDF5 and its filters work in the calling thread."""
+        """Return None: HDF5 and its filters work in the calling thread.
+
+        But for Blosc's, which look for their number of threads in the environment with each chunk (none there: 1).
+        """
         check_thread_limit(threads)
+        os.environ["BLOSC_NTHREADS"] = str(threads)
         return None
 
     def facts(self) -> Mapping[str, str]:
@@ -133,6 +147,7 @@ class Hdf5H5py:
             "chunk cache": f"{n_bytes} bytes in {n_slots} slots (HDF5's default)",
             "sieve buffer": f"{access.get_sieve_buf_size()} bytes (HDF5's default)",
             "zlib of the codec alone": zlib.ZLIB_RUNTIME_VERSION,
+            **plugin_facts(),
         }
         version = _zlib_of_hdf5()
         return facts if version is None else facts | {"zlib": version}
@@ -170,11 +185,9 @@ def _why_not_cut(request: WriteRequest, layout: Layout) -> str | None:
 
 def _create_dataset(file: h5py.File, request: WriteRequest) -> Any:
     """Make the dataset that a request asks for."""
-    settings: dict[str, Any] = {}
+    settings = filter_settings(request.codec)
     if request.layout is not None:
         settings["chunks"] = request.layout.chunk_shape
-    if request.codec.kind == "deflate":
-        settings |= {"compression": "gzip", "compression_opts": request.codec.level}
     # No fill value is named: zero is HDF5's own, and a named one would be written all over a contiguous dataset first.
     dataset = file.create_dataset(DATASET, request.shape, request.dtype, **settings)
     for dimension, axis in zip(dataset.dims, request.axes, strict=True):
@@ -229,7 +242,7 @@ class _Hdf5Reader:
     def stored_as(self) -> StoredAs:
         """Return what the file says: chunks, filters with their levels, labels, and the size of each chunk."""
         with _reading(self._location):
-            codec, remark = _codec_name(self._dataset)
+            codec, remark = codec_name(pipeline_of(self._dataset))
             labels = [dimension.label for dimension in self._dataset.dims]
             chunk = self._dataset.chunks
             chunk_bytes, remarks = _chunks(self._dataset) if chunk else _run(self._dataset)
@@ -253,6 +266,8 @@ def _dataset_of(location: Location, file: h5py.File) -> h5py.Dataset:
     ------
     DataError
         If there is none or several, or if it is no image of numbers.
+    MissingDependencyError
+        If it is compressed by a plugin, and hdf5plugin is not installed.
     """
     import h5py
 
@@ -265,18 +280,8 @@ def _dataset_of(location: Location, file: h5py.File) -> h5py.Dataset:
         dataset = found[0]
     if not dataset.shape or dataset.dtype.kind not in "iufb":
         raise DataError(f"{location.path}: {dataset.name} is no image of integers or floats; store it as one")
+    load_filters(location, pipeline_of(dataset))
     return dataset
-
-
-def _codec_name(dataset: h5py.Dataset) -> tuple[str, str]:
-    """Return the neutral name of a dataset's filters, and a remark where there is none."""
-    made = dataset.id.get_create_plist()
-    filters = [made.get_filter(i) for i in range(made.get_nfilters())]
-    if not filters:
-        return "none", ""
-    if len(filters) == 1 and filters[0][0] == _DEFLATE:
-        return f"deflate-{filters[0][2][0]}", ""
-    return "?", f"filters: {', '.join(f'{name.decode()} {list(values)}' for _, _, values, name in filters)}"
 
 
 def _run(dataset: h5py.Dataset) -> tuple[int, list[str]]:
@@ -303,23 +308,3 @@ def _chunks(dataset: h5py.Dataset) -> tuple[int, list[str]]:
     if n_bare:
         remarks.append(f"{n_bare} chunks are stored without their filter")
     return sum(sizes), remarks
-
-
-class _Hdf5Blocks:
-    """One chunk at a time by Python's zlib, with the settings of HDF5's filter; the shape of the last block is kept."""
-
-    def __init__(self, request: WriteRequest) -> None:
-        self._level, self._dtype = request.codec.level, request.dtype
-        self._shape = request.shape if request.layout is None else request.layout.chunk_shape
-
-    def encode(self, block: NDArray) -> bytes:
-        """Compress one block, or copy it where there is no filter."""
-        self._shape = block.shape
-        return block.tobytes() if self._level is None else zlib.compress(np.ascontiguousarray(block).data, self._level)
-
-    def decode(self, data: bytes) -> NDArray:
-        """Decompress one block, or copy it where there is no filter."""
-        n_bytes = math.prod(self._shape) * self._dtype.itemsize
-        raw = data if self._level is None else zlib.decompress(data, bufsize=n_bytes)
-        block = np.frombuffer(raw, self._dtype).reshape(self._shape)
-        return block.copy() if self._level is None else block

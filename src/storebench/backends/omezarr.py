@@ -18,7 +18,6 @@ from storebench.backends._zarr_arrays import (
     create_array,
     damaged_metadata,
     open_array,
-    open_store,
 )
 from storebench.backends.zarr_python import ZarrPython
 from storebench.errors import DataError
@@ -54,7 +53,7 @@ class OmeZarrZarrPython(ZarrPython):
         """Begin a new image with all of its levels."""
         import zarr
 
-        store = open_store(location, read_only=False)
+        store = self.open_store(location, read_only=False)
         name = location.path.name.removesuffix(self.suffix) or "image"
         zarr.create_group(
             store,
@@ -63,7 +62,15 @@ class OmeZarrZarrPython(ZarrPython):
         )
 
         def created(level: int, shape: Shape, asked: WriteRequest) -> Any:
-            return create_array(store, asked, shape, zarr_format=self.zarr_format, name=str(level), separator="/")
+            return create_array(
+                store,
+                asked,
+                shape,
+                zarr_format=self.zarr_format,
+                name=str(level),
+                separator="/",
+                pipeline=self.pipeline,
+            )
 
         full, *smaller = request.level_shapes
         first = created(0, full, request)
@@ -74,18 +81,18 @@ class OmeZarrZarrPython(ZarrPython):
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
         """Open a stored image: its group now, each level when it is asked for."""
-        store = open_store(location, read_only=True)
+        store = self.open_store(location, read_only=True)
         found = self._multiscale(store, location)
-        yield ArraysReader(location, store, found.paths, zarr_format=self.zarr_format, group=found)
+        zarr_format, pipeline = self.zarr_format, self.pipeline
+        yield ArraysReader(location, store, found.paths, zarr_format=zarr_format, group=found, pipeline=pipeline)
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
         """Open all levels of a stored image for writing into them."""
-        store = open_store(location, read_only=False)
+        store = self.open_store(location, read_only=False)
         paths = self._multiscale(store, location).paths
-        yield ArraysWriter(
-            [open_array(store, location, zarr_format=self.zarr_format, name=path, mode="r+") for path in paths]
-        )
+        asked: dict[str, Any] = {"zarr_format": self.zarr_format, "pipeline": self.pipeline}
+        yield ArraysWriter([open_array(store, location, name=path, mode="r+", **asked) for path in paths])
 
     def _multiscale(self, store: Any, location: Location) -> _omezarr.Multiscale:
         import zarr

@@ -1,10 +1,12 @@
-"""Neuroglancer precomputed by tensorstore: raw chunks, in files of their own or in shards; levels are its scales.
+"""Neuroglancer precomputed by tensorstore: chunks in files of their own or in shards; levels are its scales.
 
 The format holds x, y, z and a channel; here one channel, seen as z, y, x. Chunks at the edge are cut, not padded. Without
 a layout tensorstore chooses chunks of about 2**20 voxels, alike on each axis, for all levels, and no shards. In shards a
-chunk may be in gzip's frames, which tensorstore makes at level 9; one chunk alone has no codec but its encoding ("raw"
-here).
+raw chunk may be in gzip's frames, which tensorstore makes at level 9; other encodings are stored there as they are.
 A shard is made as tensorstore itself makes one: a single minishard, its chunks in Morton order.
+
+PNG and JPEG see a chunk as one flat image, x wide and y times z high: a block of 8 x 8 pixels of JPEG lies in two planes
+where y is no multiple of 8.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from storebench.backends._tensorstore import (
     read_file,
 )
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter, alike
+from storebench.codecs import Codec
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Shape, grid_shape, morton_blocks, morton_shard_bits
 from storebench.stores import Location
@@ -35,7 +38,15 @@ from storebench.stores import Location
 INFO: Final = "info"
 _WHAT: Final = "precomputed image"
 _DTYPES: Final = "uint8 int8 uint16 int16 uint32 int32 uint64 float32"
+_KINDS: Final = ("none", "gzip", "png", "jpeg", "compressed-segmentation")
+_DTYPES_OF: Final = {"png": "uint8 uint16", "jpeg": "uint8", "compressed-segmentation": "uint32 uint64"}
 _GZIP_LEVEL: Final = 9
+_MOST_PIXELS: Final = {"png": 1_000_000, "jpeg": 65_500}
+"""Of a chunk seen as a flat image, along each of its sides: what libpng and libjpeg take."""
+
+_SEGMENTATION_BLOCK: Final = 8
+_MOST_SEGMENTATION_WORDS: Final = 1 << 24
+"""compressed_segmentation has 24 bits for where the table of a block lies, counted in words of 4 bytes."""
 
 
 class PrecomputedTensorstore(Tensorstore):
@@ -52,17 +63,38 @@ class PrecomputedTensorstore(Tensorstore):
                 f"{self.name} holds the axes zyx, these are {request.axes!r}; "
                 "give a plane a z axis of 1 voxel, or use omezarr-0.5-tensorstore"
             )
-        sentence = refusal(
-            self, request, n_axes=range(3, 4), dtypes=_DTYPES, kinds=("none", "gzip"), levels=True, shards=True
-        )
-        return sentence or self._why_no_codec(request) or self._why_no_shards(request)
+        sentence = refusal(self, request, n_axes=range(3, 4), dtypes=_DTYPES, kinds=_KINDS, levels=True, shards=True)
+        return sentence or self._why_no_codec(request) or self._why_no_chunks(request) or self._why_no_shards(request)
 
     def _why_no_codec(self, request: WriteRequest) -> str | None:
-        codec, layout = request.codec, request.layout
+        codec, layout, dtypes = request.codec, request.layout, _DTYPES_OF.get(request.codec.kind, _DTYPES)
         if codec.crc32c:
             return f"{self.name} has no checksum; leave it out, or use zarr3-tensorstore"
+        if request.dtype.name not in dtypes.split():
+            return (
+                f"{self.name} has {codec.name} for {', '.join(dtypes.split())} only, not for {request.dtype.name}; "
+                "use none, or gzip-9 in shards"
+            )
         if codec.kind == "gzip" and (codec.level != _GZIP_LEVEL or layout is None or layout.shard_shape is None):
             return f"{self.name} has gzip inside of shards only, and at level {_GZIP_LEVEL} only; give a shard shape and gzip-9"
+        return None
+
+    def _why_no_chunks(self, request: WriteRequest) -> str | None:
+        """Return the sentence for chunks that an encoding cannot hold."""
+        if request.layout is None:
+            return None
+        kind, chunk = request.codec.kind, request.layout.chunk_shape
+        most = _MOST_PIXELS.get(kind)
+        if most is not None and max(chunk[0] * chunk[1], chunk[2]) > most:
+            return (
+                f"a chunk of {','.join(map(str, chunk))} is a {kind.upper()} image of {chunk[2]} x {chunk[0] * chunk[1]} "
+                f"pixels, and the most is {most} along each side; use smaller chunks"
+            )
+        if kind == "compressed-segmentation" and _most_words(chunk, request.dtype) > _MOST_SEGMENTATION_WORDS:
+            return (
+                f"a chunk of {','.join(map(str, chunk))} may need more than the 64 MiB that compressed_segmentation can "
+                "point into, and tensorstore would write it all the same; use smaller chunks"
+            )
         return None
 
     def _why_no_shards(self, request: WriteRequest) -> str | None:
@@ -114,14 +146,36 @@ def _spec(location: Location) -> dict[str, Any]:
 
 def _new_scale(location: Location, request: WriteRequest, shape: Shape, factors: Shape) -> dict[str, Any]:
     """Return what tensorstore needs to create one scale: sizes in the format's order, x first."""
-    scale: dict[str, Any] = {"size": list(shape[::-1]), "resolution": list(factors[::-1]), "encoding": "raw"}
+    scale = {"size": list(shape[::-1]), "resolution": list(factors[::-1]), **_encoding(request.codec)}
     layout = request.layout
     if layout is not None:
         scale["chunk_size"] = list(layout.chunk_shape[::-1])
         if layout.shard_shape is not None:
             scale["sharding"] = _sharding(grid_shape(shape, layout.chunk_shape), layout, request.codec.kind)
-    volume = {"type": "image", "data_type": request.dtype.name, "num_channels": 1}
+    kind = "segmentation" if request.codec.kind == "compressed-segmentation" else "image"
+    volume = {"type": kind, "data_type": request.dtype.name, "num_channels": 1}
     return _spec(location) | {"multiscale_metadata": volume, "scale_metadata": scale}
+
+
+def _encoding(codec: Codec) -> dict[str, Any]:
+    """Return how a chunk's voxels become bytes; gzip is the shard's."""
+    if codec.kind == "png":
+        return {"encoding": "png", "png_level": codec.level}
+    if codec.kind == "jpeg":
+        return {"encoding": "jpeg", "jpeg_quality": codec.quality}
+    if codec.kind == "compressed-segmentation":
+        return {
+            "encoding": "compressed_segmentation",
+            "compressed_segmentation_block_size": [_SEGMENTATION_BLOCK] * 3,
+        }
+    return {"encoding": "raw"}
+
+
+def _most_words(chunk: Shape, dtype: np.dtype) -> int:
+    """Return how many words of 4 bytes a chunk needs at most: where no two voxels of a block are alike."""
+    n_voxels = _SEGMENTATION_BLOCK**3
+    header, indices, table = 2, n_voxels * 16 // 32, n_voxels * dtype.itemsize // 4
+    return math.prod(grid_shape(chunk, (_SEGMENTATION_BLOCK,) * 3)) * (header + indices + table)
 
 
 def _sharding(grid: Shape, layout: Layout, codec: str) -> dict[str, Any]:
@@ -223,10 +277,19 @@ def _grid(scale: Mapping[str, Any]) -> Shape:
 
 def _codec_of(scale: Mapping[str, Any]) -> tuple[str, str]:
     """Return the neutral codec name and a remark; the level of gzip is not in the file."""
-    if scale["encoding"] != "raw":
-        return "?", f"encoding on disk: {scale['encoding']}"
+    encoding = scale["encoding"]
     gzip = (scale.get("sharding") or {}).get("data_encoding") == "gzip"
-    return ("gzip-*" if gzip else "none"), ""
+    if encoding == "raw":
+        return ("gzip-*" if gzip else "none"), ""
+    block = scale.get("compressed_segmentation_block_size")
+    if gzip or (encoding == "compressed_segmentation" and block != [_SEGMENTATION_BLOCK] * 3):
+        more = [f"in blocks of {block}"] * (block is not None) + ["in gzip"] * gzip
+        return "?", f"encoding on disk: {' '.join([encoding, *more])}"
+    if encoding == "png":
+        return f"png-{scale.get('png_level', '*')}", ""
+    if encoding == "jpeg":
+        return f"jpeg-{scale.get('jpeg_quality', '*')}", ""
+    return encoding.replace("_", "-"), ""
 
 
 def _shard_of(scale: Mapping[str, Any]) -> Shape | None:

@@ -20,9 +20,10 @@ from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, Wri
 from storebench.backends._omezarr import Multiscale
 from storebench.backends._tensorstore import Tensorstore, create_array, folder_store, open_array, write_file
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
+from storebench.backends._zarr_documents import v3_document, v3_layout
 from storebench.backends._zarr_stored import describe
-from storebench.codecs import SHUFFLES, Codec
-from storebench.errors import UsageError
+from storebench.codecs import SHUFFLES, parse_codec
+from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -61,7 +62,7 @@ def create_zarr(
     separator : str
         Between the numbers in a v2 chunk's name; v3 has "/" and a folder "c".
     """
-    metadata = _v2(request, separator) if zarr_format == 2 else _v3(request)
+    metadata = _v2(request, separator) if zarr_format == 2 else v3_document(request)
     metadata |= {"shape": list(shape), "fill_value": _zero(request.dtype)}
     return create_array(array_spec(path, zarr_format) | {"metadata": metadata}, location)
 
@@ -93,41 +94,6 @@ def _v2(request: WriteRequest, separator: str) -> dict[str, Any]:
         "dimension_separator": separator,
     }
     return metadata if request.layout is None else metadata | {"chunks": list(request.layout.chunk_shape)}
-
-
-def _v3(request: WriteRequest) -> dict[str, Any]:
-    layout = request.layout
-    codecs = _v3_codecs(request.codec, request.dtype.itemsize)
-    if layout is not None and layout.shard_shape is not None:
-        index_codecs = [_LITTLE, {"name": "crc32c"}]
-        sharding = {"chunk_shape": list(layout.chunk_shape), "codecs": codecs, "index_codecs": index_codecs}
-        codecs = [{"name": "sharding_indexed", "configuration": sharding}]
-    metadata: dict[str, Any] = {
-        "data_type": request.dtype.name,
-        "codecs": codecs,
-        "dimension_names": list(request.axes),
-    }
-    if layout is not None:
-        metadata["chunk_grid"] = {"name": "regular", "configuration": {"chunk_shape": list(layout.object_shape)}}
-    return metadata
-
-
-_LITTLE: Final = {"name": "bytes", "configuration": {"endian": "little"}}
-
-
-def _v3_codecs(codec: Codec, typesize: int) -> list[dict[str, Any]]:
-    """Return the codecs of one chunk, in the order in which they encode."""
-    made: list[dict[str, Any]] = [_LITTLE]
-    if codec.kind == "gzip":
-        made.append({"name": "gzip", "configuration": {"level": codec.level}})
-    elif codec.kind == "zstd":
-        made.append({"name": "zstd", "configuration": {"level": codec.level, "checksum": False}})
-    elif codec.kind == "blosc":
-        settings = {"cname": codec.compressor, "clevel": codec.level, "shuffle": codec.shuffle}
-        made.append({"name": "blosc", "configuration": settings | {"typesize": typesize, "blocksize": 0}})
-    if codec.crc32c:
-        made.append({"name": "crc32c"})
-    return made
 
 
 class ZarrReader(ArraysReader):
@@ -184,21 +150,37 @@ def open_zarr(location: Location, path: Path, zarr_format: int) -> Any:
     Raises
     ------
     DataError
-        If there is none, or its metadata cannot be understood.
+        If there is none, its metadata cannot be understood, or tensorstore has no such codec.
     """
     file = path / ARRAY_FILES[zarr_format]
-    return open_array(array_spec(path, zarr_format), location, file, what=f"Zarr v{zarr_format} array")
+    try:
+        return open_array(array_spec(path, zarr_format), location, file, what=f"Zarr v{zarr_format} array")
+    except DataError as error:
+        codec = _lacking_codec(file)
+        if codec is None:
+            raise
+        raise DataError(
+            f"{file}: tensorstore has no codec {codec} of Zarr v{zarr_format}; read it by a zarrpython backend"
+        ) from error
+
+
+def _lacking_codec(file: Path) -> str | None:
+    """Return the name of an array's codec where it is one that tensorstore does not have, or None."""
+    try:
+        metadata = json.loads(file.read_bytes())
+        dtype = np.dtype(metadata["dtype"] if metadata["zarr_format"] == 2 else metadata["data_type"])
+        codec = parse_codec(_zarr_codecs.neutral_name(metadata, dtype)[0])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    filtered = codec.filter is not None or (codec.crc32c and metadata["zarr_format"] == 2)
+    return codec.name if filtered or codec.kind not in _zarr_codecs.KINDS else None
 
 
 def _layout_of(metadata: dict[str, Any]) -> Layout:
     """Return chunks and shards as the metadata say."""
     if metadata["zarr_format"] == 2:
         return Layout(chunk_shape=tuple(metadata["chunks"]))
-    outer = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-    codec = metadata["codecs"][0]
-    if codec["name"] != "sharding_indexed":
-        return Layout(chunk_shape=outer)
-    return Layout(chunk_shape=tuple(codec["configuration"]["chunk_shape"]), shard_shape=outer)
+    return v3_layout(metadata)
 
 
 class ZarrTensorstore(Tensorstore):

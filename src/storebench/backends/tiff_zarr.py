@@ -35,7 +35,7 @@ class TiffTifffileZarr(TiffTifffile):
     """``.tiff`` read through zarr; written as `tiff-tifffile` writes it."""
 
     name = "tiff-tifffilezarr"
-    distributions = ("tifffile", "imagecodecs", "zarr")
+    distributions: tuple[str, ...] = ("tifffile", "imagecodecs", "zarr")
 
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:

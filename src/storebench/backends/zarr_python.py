@@ -1,4 +1,4 @@
-"""Zarr v2 and v3 by zarr-python. Sharding is a layout of v3, not another backend.
+"""Zarr v2 and v3 by zarr-python, on local files. Sharding is a layout of v3, not another backend.
 
 v2 names its chunks "0.1.2" and keeps axis names in xarray's attribute ``_ARRAY_DIMENSIONS``; v3 names them "c/0/1/2"
 and has ``dimension_names``. A chunk larger than the image is stored whole, as any edge chunk is; a shard holds only the
@@ -7,9 +7,12 @@ chunks that touch the image, and its index. See `_zarr_arrays` for fill value an
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 from storebench.backends import _zarr_codecs
 from storebench.backends._backend import (
@@ -31,7 +34,10 @@ from storebench.backends._zarr_arrays import (
     open_store,
     zarr_facts,
 )
+from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS, why_not_more
+from storebench.backends._zarr_pipelines import CONFIGURED, Pipeline
 from storebench.backends._zarr_threads import limit_zarr_threads
+from storebench.codecs import parse_codec
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
@@ -48,21 +54,31 @@ class ZarrPython:
         As in the protocol.
     zarr_format : int
         Version of the arrays: 2 or 3.
+    pipeline : Pipeline
+        Who codes chunks.
+    kinds, filters : collection of str
+        Codec families and filters that it has.
+    writes_empty_chunks : bool
+        Whether a chunk of nothing but 0 is stored like any other; False: it cannot be had.
     """
 
     name: str
     format: str
     suffix: str
     zarr_format: int
+    pipeline: Pipeline = CONFIGURED
+    kinds: Collection[str] = (*_zarr_codecs.KINDS, *MORE_KINDS)
+    filters: Collection[str] = tuple(FILTERS)
     library = "zarr"
-    distributions = ("zarr", "numcodecs")
-    extra = None
+    distributions: tuple[str, ...] = ("zarr", "numcodecs")
+    extra: str | None = None
     partial_read = True
     makes_levels = False
     parallel_writes: ParallelWrites = "processes"
     counts_reads = True
     counts_writes = True
     several_levels = False
+    writes_empty_chunks = True
 
     def why_unavailable(self) -> str | None:
         """Return None where zarr is installed."""
@@ -75,7 +91,8 @@ class ZarrPython:
             request,
             n_axes=range(2, 6),
             dtypes=_DTYPES,
-            kinds=_zarr_codecs.KINDS,
+            kinds=self.kinds,
+            filters=self.filters,
             levels=self.several_levels,
             shards=self.zarr_format == 3,
         )
@@ -83,31 +100,39 @@ class ZarrPython:
             chunk_shape=(1,) * len(request.shape)
         )  # zarr's own choice is always small enough
         n_bytes = math.prod(layout.chunk_shape) * request.dtype.itemsize
-        return sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        sentence = sentence or _zarr_codecs.why_not(self.name, request.codec, n_bytes)
+        chunk_shape = functools.partial(self._chunk_shape, request)
+        return sentence or why_not_more(self.name, request, zarr_format=self.zarr_format, chunk_shape=chunk_shape)
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
         """Any region."""
         return "any"
 
+    def open_store(self, location: Location, *, read_only: bool) -> Any:
+        """Return zarr's store of that place; of one for writing the folder need not be there yet."""
+        return open_store(location, read_only=read_only)
+
     @contextmanager
     def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
         """Begin a new array."""
-        store = open_store(location, read_only=False)
-        yield ArraysWriter([create_array(store, request, request.shape, zarr_format=self.zarr_format)])
+        store = self.open_store(location, read_only=False)
+        zarr_format, pipeline = self.zarr_format, self.pipeline
+        yield ArraysWriter([create_array(store, request, request.shape, zarr_format=zarr_format, pipeline=pipeline)])
 
     @contextmanager
     def open(self, location: Location) -> Iterator[ArrayReader]:
         """Open a stored array."""
-        store = open_store(location, read_only=True)
-        reader = ArraysReader(location, store, ("",), zarr_format=self.zarr_format)
+        store = self.open_store(location, read_only=True)
+        reader = ArraysReader(location, store, ("",), zarr_format=self.zarr_format, pipeline=self.pipeline)
         reader.array(0)  # opening is reading the metadata, not a promise to do so
         yield reader
 
     @contextmanager
     def reopen(self, location: Location) -> Iterator[ArrayWriter]:
         """Open a stored array for writing into it."""
-        store = open_store(location, read_only=False)
-        yield ArraysWriter([open_array(store, location, zarr_format=self.zarr_format, mode="r+")])
+        store = self.open_store(location, read_only=False)
+        zarr_format, pipeline = self.zarr_format, self.pipeline
+        yield ArraysWriter([open_array(store, location, zarr_format=zarr_format, mode="r+", pipeline=pipeline)])
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return the codec alone, for blocks of one chunk."""
@@ -119,7 +144,8 @@ class ZarrPython:
             return request.layout.chunk_shape
         from zarr.storage import MemoryStore
 
-        array = create_array(MemoryStore(), request, request.shape, zarr_format=self.zarr_format)
+        plain = replace(request, codec=parse_codec("none"))  # zarr chooses alike for all
+        array = create_array(MemoryStore(), plain, request.shape, zarr_format=self.zarr_format)
         return tuple(array.chunks)
 
     def limit_threads(self, threads: int) -> str | None:
@@ -129,7 +155,7 @@ class ZarrPython:
 
     def facts(self) -> Mapping[str, str]:
         """Return the builds and settings that results depend on."""
-        return zarr_facts()
+        return zarr_facts() | self.pipeline.facts(self.name)
 
 
 class Zarr2ZarrPython(ZarrPython):

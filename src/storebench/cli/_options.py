@@ -185,7 +185,7 @@ def durability_option(function: _F) -> _F:
         type=click.Choice(DURABILITIES),
         default="returned",
         show_default=True,
-        help="When a write ends: as the library returns, or once it is on the disk.",
+        help="When a write ends: as the library returns, once it is on the disk, or after the library's own fsync.",
     )(function)
 
 

@@ -25,6 +25,7 @@ from storebench.cli._options import (
     was_given,
 )
 from storebench.cli._output import Output, text_width
+from storebench.cli._progress import progress_shown
 from storebench.errors import UsageError
 from storebench.grid import Shape
 from storebench.records import Operation
@@ -120,7 +121,17 @@ def measure_command(
         output.note(f"Warning: {warning}")
     if half_width is not None:
         settings["half_width"] = half_width
-    row = measure(data, chunks=chunks, shards=shards, n_levels=levels, engine=engine, storage=root, **settings)
+    with progress_shown(output) as show:
+        row = measure(
+            data,
+            chunks=chunks,
+            shards=shards,
+            n_levels=levels,
+            engine=engine,
+            storage=root,
+            on_progress=show,
+            **settings,
+        )
     if json:
         output.json(row)
     elif row["status"] == "ok":

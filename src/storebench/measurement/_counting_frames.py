@@ -25,7 +25,12 @@ NOT_BY_VIEW: Final[tuple[tuple[str, str], ...]] = (
         "pngstack-*",
         "a PNG is decoded whole: each view reads the whole files of its planes, in pieces of Pillow's choice",
     ),
+    ("zarr3-zarrs", "zarrs opens files itself, and nothing tells what it reads of them"),
     ("hdf5-h5py", "HDF5 keeps chunks in a cache, and 64 KiB of what is not chunked: views that overlap read less"),
+    ("nifti-nibabel", "nibabel reads along gaps of up to 256 bytes, which makes fewer and larger requests"),
+    ("niftigz-nibabel", "a gzip stream is read on from where the last view ended, or from its beginning"),
+    ("nrrd-pynrrd", "pynrrd reads the whole file for each view"),
+    ("dicom-pydicom", "pydicom reads the dataset in front of the frames again for each view, in many small pieces"),
 )
 """Backends whose views are not what geometry says, by pattern of their names, and why."""
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -147,8 +147,8 @@ def stored_object(path: Path) -> Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZarrGrid:
-    """How an array's metadata say it is cut into objects.
+class ArrayGrid:
+    """How the metadata of an array of Zarr or N5 say it is cut into objects.
 
     Attributes
     ----------
@@ -156,6 +156,10 @@ class ZarrGrid:
         Voxels of the array and of one object: a chunk, or a shard.
     inner : dict or None
         The configuration of the sharding codec; None: objects are chunks.
+    head, separator : str
+        What a path has before and between its numbers.
+    x_first : bool
+        Whether a path begins with the last axis.
     """
 
     folder: Path
@@ -164,32 +168,50 @@ class ZarrGrid:
     inner: dict[str, Any] | None
     head: str
     separator: str
+    x_first: bool = False
 
     @classmethod
-    def of(cls, folder: Path) -> ZarrGrid:
-        """Read the metadata of an array."""
+    def of(cls, folder: Path) -> ArrayGrid:
+        """Read the metadata of a Zarr array."""
         old, new = _json(folder / ".zarray"), _json(folder / "zarr.json")
         if new is not None:
-            codec, block = new["codecs"][0], new["chunk_grid"]["configuration"]["chunk_shape"]
-            inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
-            shape = tuple(new["shape"])
-            return cls(folder=folder, shape=shape, block=tuple(block), inner=inner, head=f"c{os.sep}", separator="/")
+            return cls.of_v3(folder, new)
         if old is None:
             raise DataError(f"{folder} is no Zarr array: it has neither zarr.json nor .zarray; write the image anew")
         separator, block = old.get("dimension_separator", "."), tuple(old["chunks"])
         return cls(folder=folder, shape=tuple(old["shape"]), block=block, inner=None, head="", separator=separator)
 
+    @classmethod
+    def of_n5(cls, folder: Path) -> ArrayGrid:
+        """Read the attributes of an N5 dataset."""
+        found = json.loads((folder / "attributes.json").read_bytes())
+        shape, block = (tuple(found[name][::-1]) for name in ("dimensions", "blockSize"))
+        return cls(folder=folder, shape=shape, block=block, inner=None, head="", separator=os.sep, x_first=True)
+
+    @classmethod
+    def of_v3(cls, folder: Path, metadata: dict[str, Any]) -> ArrayGrid:
+        """Take the metadata of an array of Zarr v3."""
+        codec, block = metadata["codecs"][0], metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        inner = codec["configuration"] if codec["name"] == "sharding_indexed" else None
+        shape = tuple(metadata["shape"])
+        return cls(folder=folder, shape=shape, block=tuple(block), inner=inner, head=f"c{os.sep}", separator="/")
+
     def touched(self, region: Region) -> Iterator[tuple[Path, Region, Region]]:
         """Yield file, own region and touched part of each object that a region touches, in voxels of the array."""
         for index in blocks_touched(region, self.block):
             own = block_region(index, self.block, self.shape)
-            path = self.folder / (self.head + self.separator.join(map(str, index)))
+            numbers = index[::-1] if self.x_first else index
+            path = self.folder / (self.head + self.separator.join(map(str, numbers)))
             yield path, own, region.intersection(own) or own
 
 
 def zarr_region(folder: Path, region: Region) -> Prediction:
     """Each chunk by one request; of a shard the index and each chunk, or the whole where all of it is touched."""
-    grid = ZarrGrid.of(folder)
+    return objects_touched(ArrayGrid.of(folder), region)
+
+
+def objects_touched(grid: ArrayGrid, region: Region) -> Prediction:
+    """Return what reading a region of an array takes, its metadata left out."""
     total = Prediction()
     for path, own, part in grid.touched(region):
         within = part.relative_to(own.start)
@@ -199,20 +221,45 @@ def zarr_region(folder: Path, region: Region) -> Prediction:
 
 def _shard(path: Path, region: Region, shape: Shape, inner: dict[str, Any]) -> Prediction:
     """One shard, of which a region in its own voxels is read."""
+    if not path.exists():
+        return stored_object(path)
+    with path.open("rb") as file:
+        found = shard_parts(file, region, shape, inner)
+    if found is None:
+        return stored_object(path)
+    return Prediction(
+        requests=1 + found.n_chunks,
+        n_bytes=found.index_bytes + found.taken_bytes,
+        n_parts=1,
+        beside_bytes=found.gap_bytes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardParts:
+    """What of a shard is read: its index, and some chunks with the gaps between them."""
+
+    index_bytes: int
+    n_chunks: int
+    taken_bytes: int
+    gap_bytes: int
+
+
+def shard_parts(file: IO[bytes], region: Region, shape: Shape, inner: dict[str, Any]) -> ShardParts | None:
+    """Return what of an opened shard is read for a region in its own voxels; None: all of it at once."""
     chunk = tuple(inner["chunk_shape"])
     grid = grid_shape(shape, chunk)
     touched = [int(np.ravel_multi_index(i, grid)) for i in blocks_touched(region, chunk)]
-    if len(touched) == math.prod(grid) or not path.exists():
-        return stored_object(path)
-    with path.open("rb") as file:
-        n_bytes = 16 * math.prod(grid)
-        checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])
-        if inner.get("index_location", "end") == "end":
-            file.seek(-n_bytes - 4 * checked, os.SEEK_END)
-        entries = np.frombuffer(file.read(n_bytes), "<u8").reshape(-1, 2)[touched]
+    if len(touched) == math.prod(grid):
+        return None
+    n_bytes = 16 * math.prod(grid)
+    checked = any(codec["name"] == "crc32c" for codec in inner["index_codecs"])
+    if inner.get("index_location", "end") == "end":
+        file.seek(-n_bytes - 4 * checked, os.SEEK_END)
+    entries = np.frombuffer(file.read(n_bytes), "<u8").reshape(-1, 2)[touched]
     entries = entries[entries[:, 0] != np.iinfo(np.uint64).max].astype(np.int64)  # chunks that were never written
     taken = int(entries[:, 1].sum())
     span = int(entries.sum(axis=1).max() - entries[:, 0].min()) if len(entries) else 0
-    return Prediction(
-        requests=1 + len(entries), n_bytes=n_bytes + 4 * checked + taken, n_parts=1, beside_bytes=span - taken
+    return ShardParts(
+        index_bytes=n_bytes + 4 * checked, n_chunks=len(entries), taken_bytes=taken, gap_bytes=span - taken
     )

@@ -12,14 +12,14 @@ import numpy as np
 
 from storebench.grid import Region
 from storebench.measurement._geometry import (
+    ArrayGrid,
     Prediction,
-    ZarrGrid,
     documents,
     level_folders,
     n_runs,
     stored_object,
 )
-from storebench.measurement._geometry_tensorstore import array_document, group_document
+from storebench.measurement._geometry_tensorstore import array_document, group_document, n5_document, n5_folder
 from storebench.stores import Location
 
 ChangeFamily = Callable[[Location, Location, Region], Prediction]
@@ -36,7 +36,7 @@ def npy(before: Location, after: Location, region: Region) -> Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Library:
-    """How a library goes about a Zarr store.
+    """How a library goes about a store of arrays that are cut into objects.
 
     Attributes
     ----------
@@ -45,11 +45,14 @@ class _Library:
     may_read : callable
         Whether an object that is replaced whole may be read first, though nothing of it is needed: from the array's grid and
         the object's part of the image.
+    grid_of : callable
+        From the folder of an array to its grid.
     """
 
     of_array: Callable[[Path], Prediction]
     of_group: Callable[[Path], Prediction]
-    may_read: Callable[[ZarrGrid, Region], bool]
+    may_read: Callable[[ArrayGrid, Region], bool]
+    grid_of: Callable[[Path], ArrayGrid] = ArrayGrid.of
 
     def zarr(self, before: Location, after: Location, region: Region) -> Prediction:
         """Read the array's metadata, and change its objects."""
@@ -61,12 +64,17 @@ class _Library:
         metadata = sum(map(self.of_array, folders), self.of_group(before.path))
         return self._changed(folders[0], level_folders(after)[0], region, metadata)
 
+    def n5(self, before: Location, after: Location, region: Region) -> Prediction:
+        """Read the dataset's attributes, and change its blocks."""
+        folder = n5_folder(before)
+        return self._changed(folder, n5_folder(after), region, self.of_array(folder))
+
     def _changed(self, before: Path, after: Path, region: Region, metadata: Prediction) -> Prediction:
         """Read each object that is touched and not covered whole as it was; write each one as it is now.
 
         `n_parts` and `beside_bytes` are of the objects that are covered whole and may be read all the same.
         """
-        grid = ZarrGrid.of(before)
+        grid = self.grid_of(before)
         total = replace(metadata, n_parts=0)
         for path, own, part in grid.touched(region):
             was, now = stored_object(path), stored_object(after / path.relative_to(before))
@@ -78,23 +86,26 @@ class _Library:
         return total
 
 
-def _is_a_shard(grid: ZarrGrid, own: Region) -> bool:
+def _is_a_shard(grid: ArrayGrid, own: Region) -> bool:
     return grid.inner is not None
 
 
-def _sticks_out(grid: ZarrGrid, own: Region) -> bool:
+def _sticks_out(grid: ArrayGrid, own: Region) -> bool:
     return own.shape != grid.block
 
 
 _ZARR_PYTHON: Final = _Library(of_array=documents, of_group=documents, may_read=_is_a_shard)
 _TENSORSTORE: Final = _Library(of_array=array_document, of_group=group_document, may_read=_sticks_out)
+_N5: Final = _Library(of_array=n5_document, of_group=n5_document, may_read=_sticks_out, grid_of=ArrayGrid.of_n5)
 
 CHANGES: Final[tuple[tuple[str, ChangeFamily], ...]] = (
     ("npy-numpy", npy),
-    ("zarr?-zarrpython", _ZARR_PYTHON.zarr),
+    ("zarr?-zarrpython*", _ZARR_PYTHON.zarr),
+    ("zarr3-obstore", _ZARR_PYTHON.zarr),
     ("omezarr-*-zarrpython", _ZARR_PYTHON.omezarr),
     ("zarr?-tensorstore", _TENSORSTORE.zarr),
     ("omezarr-*-tensorstore", _TENSORSTORE.omezarr),
+    ("n5-tensorstore", _N5.n5),
 )
 """Who predicts for which backends."""
 

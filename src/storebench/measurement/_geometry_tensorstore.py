@@ -13,7 +13,14 @@ import numpy as np
 
 from storebench.access import Request
 from storebench.grid import Region, Shape, block_region, blocks_touched, grid_shape, morton_number
-from storebench.measurement._geometry import Prediction, level_folders, stored_object, zarr_region
+from storebench.measurement._geometry import (
+    ArrayGrid,
+    Prediction,
+    level_folders,
+    objects_touched,
+    stored_object,
+    zarr_region,
+)
 from storebench.stores import Location
 
 _SHARD_INDEX_ENTRY_BYTES: Final = 16
@@ -46,6 +53,26 @@ def omezarr(location: Location, reads: Sequence[Request]) -> Prediction:
         total += array_document(folders[level])
     for read in reads:
         total += zarr_region(folders[read.level], read.region)
+    return total
+
+
+def n5_document(folder: Path) -> Prediction:
+    """The one file with a dataset's attributes; those of the container around it are not looked at."""
+    return stored_object(folder / "attributes.json")
+
+
+def n5_folder(location: Location) -> Path:
+    """Return the folder of the dataset in its container: the only one there is."""
+    (attributes,) = location.path.glob("*/attributes.json")
+    return attributes.parent
+
+
+def n5(location: Location, reads: Sequence[Request]) -> Prediction:
+    """The dataset's attributes, then blocks."""
+    folder = n5_folder(location)
+    total, grid = n5_document(folder), ArrayGrid.of_n5(folder)
+    for read in reads:
+        total += objects_touched(grid, read.region)
     return total
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from storebench.backends import BlockCodec
 from storebench.errors import UnsupportedError, VerificationError
 from storebench.grid import Layout, Shape, iter_blocks
+from storebench.measurement.fidelity import error_bound, largest_error
 from storebench.measurement.images import Image
 from storebench.measurement.stored import StoredImage
 from storebench.measurement.workload import Workload
@@ -81,5 +82,9 @@ def _check_blocks(sources: list[NDArray], found: list[NDArray], store: StoredIma
             raise VerificationError(
                 f"a block came back as {block.dtype}{block.shape}, it was {source.dtype}{source.shape}"
             )
-        if store.request.codec.lossless and not np.array_equal(block, source, equal_nan=source.dtype.kind == "f"):
+        codec = store.request.codec
+        if codec.lossless and not np.array_equal(block, source, equal_nan=source.dtype.kind == "f"):
             raise VerificationError("a block did not come back to the bit")
+        bound = error_bound(codec, source)
+        if bound is not None and not largest_error(block, source) <= bound:
+            raise VerificationError(f"{codec.name}: a block came back with a larger error than that")

@@ -199,7 +199,12 @@ class ConcurrentWriteWorkload(TargetWorkload):
 
     def perform(self, location: Location) -> None:
         """Begin the image, and have every block written."""
-        target = Target(backend=self.backend.name, path=location.path.absolute(), request=self.store.request)
+        target = Target(
+            backend=self.backend.name,
+            path=location.path.absolute(),
+            request=self.store.request,
+            own_fsync=location.own_fsync,
+        )
         target.create()
         works = (
             block_work(index, functools.partial(store_block, target, region, 0), values)

@@ -16,10 +16,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from storebench.codecs import Codec
 from storebench.errors import VerificationError
 
 _WINDOW: Final = 7
 """Voxels along an edge of SSIM's window: scikit-image's default."""
+_PSNR_SLACK_DB: Final = 1.0
+_ROUNDING_UNITS: Final = 2
+"""Units in the last place of the largest voxel by which a bound may be passed, of floats only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,66 @@ class Fidelity:
 
 EXACT: Final = Fidelity(max_abs_error=0.0, rmse=0.0, psnr_db=None, ssim=1.0)
 """Every voxel came back to the bit."""
+
+
+def verified(found: NDArray, source: NDArray, codec: Codec) -> Fidelity:
+    """Hold a codec to its promise, and return how near the voxels are.
+
+    Parameters
+    ----------
+    found, source : numpy.ndarray
+        What came back, and what was given: whole levels, or blocks.
+    codec : Codec
+        What it promises: every bit, a maximum error, a share of each voxel (kept bits), a PSNR; or only a likeness.
+
+    Raises
+    ------
+    VerificationError
+        If it is not kept, or what came back is not the same image at all.
+    """
+    if found.shape != source.shape or found.dtype != source.dtype:
+        raise VerificationError(f"read back {found.dtype}{found.shape}, wrote {source.dtype}{source.shape}")
+    if codec.lossless:
+        if not np.array_equal(found, source, equal_nan=source.dtype.kind == "f"):
+            wrong = np.argwhere(found != source)
+            raise VerificationError(
+                f"{len(wrong)} of {source.size} voxels differ from the source, the first at {tuple(int(i) for i in wrong[0])}"
+            )
+        return EXACT
+    fidelity = fidelity_of(found, source)
+    bound = error_bound(codec, source)
+    if bound is not None and fidelity.max_abs_error > bound:
+        raise VerificationError(
+            f"{codec.name}: a voxel is off by {fidelity.max_abs_error:.6g}, and {codec.max_error:.6g} is the most it says"
+        )
+    if codec.keep_bits is not None:
+        _check_kept_bits(found, source, codec)
+    if codec.psnr_db is not None and fidelity.psnr_db is not None and fidelity.psnr_db < codec.psnr_db - _PSNR_SLACK_DB:
+        raise VerificationError(f"{codec.name}: the PSNR is {fidelity.psnr_db:.1f} dB")
+    return fidelity
+
+
+def error_bound(codec: Codec, source: NDArray) -> float | None:
+    """Return the largest error that a codec may make of these voxels, in the image's units; None where it states none."""
+    if codec.max_error is None:
+        return None
+    if source.dtype.kind != "f":
+        return codec.max_error
+    largest = np.abs(source).max(initial=0, where=np.isfinite(source))
+    return codec.max_error + _ROUNDING_UNITS * float(np.spacing(largest))
+
+
+def _check_kept_bits(found: NDArray, source: NDArray, codec: Codec) -> None:
+    """Compare each voxel with half of the last bit that is kept of it; below the smallest normal number that is a constant."""
+    finite, smallest = np.isfinite(source), float(np.finfo(source.dtype).tiny)
+    values = _exact(source[finite])
+    allowed = np.maximum(np.abs(values), smallest) * 2.0 ** -(int(codec.keep_bits or 0) + 1)
+    wrong = np.abs(_exact(found[finite]) - values) > allowed
+    if wrong.any():
+        raise VerificationError(
+            f"{codec.name}: {int(wrong.sum())} voxels are off by more than half of the last bit that it keeps, the first of "
+            f"{values[wrong.argmax()]:.6g}"
+        )
 
 
 def fidelity_of(found: NDArray, source: NDArray) -> Fidelity:
@@ -81,6 +145,15 @@ def fidelity_of(found: NDArray, source: NDArray) -> Fidelity:
     psnr_db = 10 * math.log10(peak**2 / mean_square) if mean_square > 0 and peak > 0 else None
     ssim = _mean_ssim(found, source, extent) if bool(finite.all()) and extent > 0 else None
     return Fidelity(max_abs_error=largest, rmse=rmse, psnr_db=psnr_db, ssim=ssim)
+
+
+def largest_error(found: NDArray, source: NDArray) -> float:
+    """Return the largest absolute difference of voxels, in the image's units; infinite where what is not finite differs."""
+    finite = np.isfinite(source)
+    if not np.array_equal(found[~finite], source[~finite], equal_nan=True):
+        return math.inf
+    difference = np.abs(_exact(found[finite]) - _exact(source[finite]))
+    return float(difference.max(initial=0))
 
 
 def _planes(*images: NDArray) -> Iterator[tuple[NDArray, ...]]:

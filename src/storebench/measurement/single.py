@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -14,7 +15,7 @@ from storebench.measurement.environment import record_environment
 from storebench.measurement.images import Image, stored_image
 from storebench.measurement.instructions import count_instructions, why_no_instructions
 from storebench.measurement.limits import measure_limits
-from storebench.measurement.sampler import SamplingRule, sample_cases
+from storebench.measurement.sampler import SamplingProgress, SamplingRule, sample_cases
 from storebench.measurement.session import Origin, Session
 from storebench.records import Case, Operation, Row, Sample
 from storebench.results.limits import merge_best
@@ -23,6 +24,8 @@ from storebench.storage import Storage
 
 MeasureEngine = Literal["direct", "paired"]
 
+_QUIET_S: Final = 2.0
+"""What takes less is there before anybody has read how far it is."""
 _LIMITS_S: Final = 0.5
 """Seconds for this machine's limits beside one case."""
 
@@ -54,6 +57,7 @@ def measure(
     budget_s: float | None = None,
     instructions: bool = False,
     storage: Storage | None = None,
+    on_progress: Callable[[SamplingProgress], None] | None = None,
 ) -> dict[str, Any]:
     """Measure one case and return its row.
 
@@ -102,6 +106,8 @@ def measure(
         Count machine instructions of one call too; needs valgrind and gcc.
     storage : Storage, optional
         Where stores are kept; else the default root.
+    on_progress : callable, optional
+        Is told how far it is, once it takes more than two seconds.
 
     Returns
     -------
@@ -154,36 +160,50 @@ def measure(
     recorder = ConditionsRecorder()
     limits = merge_best([measure_limits(storage, budget_s=_LIMITS_S)])
     if engine == "direct":
-        row = measure_case(case, image, storage, samples)
+        row = measure_case(case, image, storage, samples, on_progress)
     else:
         rule = SamplingRule(half_width=half_width, budget_s=budget_s)
-        row = sample_cases([(case, image.key)], storage, rule)[case.id]
+        row = sample_cases([(case, image.key)], storage, rule, on_progress=on_progress)[case.id]
     if instructions and row.status == "ok":
         row = replace(row, instructions=count_instructions(case, image.key, storage))
     told = tidy_row(row, record_environment(storage.root), conditions=[recorder.take()], limits=limits)
     return told | {"axes_assumed": image.axes_assumed}
 
 
-def measure_case(case: Case, image: Image, storage: Storage, n_samples: int) -> Row:
+def measure_case(
+    case: Case,
+    image: Image,
+    storage: Storage,
+    n_samples: int,
+    on_progress: Callable[[SamplingProgress], None] | None = None,
+) -> Row:
     """Measure one case in this process; a backend that cannot do it gives a row with status "skipped"."""
     session = Session(case, image, storage, origin=Origin(engine="direct"))
     try:
         row = session.start()
     except (UnsupportedError, MissingDependencyError) as error:
         return session.empty_row("skipped", str(error))
-    samples = (session.first_touch, *_timed_calls(session, n_samples))
+    samples = (session.first_touch, *_timed_calls(session, n_samples, on_progress))
     return replace(row, samples=tuple(sample for sample in samples if sample is not None))
 
 
-def _timed_calls(session: Session, n_samples: int) -> list[Sample]:
+def _timed_calls(
+    session: Session, n_samples: int, on_progress: Callable[[SamplingProgress], None] | None
+) -> list[Sample]:
     """Take samples until enough of them count, or as many again were lost to a cache in the wrong state."""
     taken: list[Sample] = []
-    for _ in range(2 * n_samples):
+    began = time.monotonic()
+    for n_calls in range(1, 2 * n_samples + 1):
         sample = session.sample()
         if sample is not None:
             taken.append(sample)
-        if sum(sample.counts for sample in taken) == n_samples:
+        n_good = sum(sample.counts for sample in taken)
+        if n_good == n_samples:
             break
+        elapsed = time.monotonic() - began
+        if on_progress is not None and elapsed > _QUIET_S:
+            eta_s = (n_samples - n_good) * elapsed / n_calls
+            on_progress(SamplingProgress(n_good, n_samples, eta_s, session.case.id))
     return taken
 
 

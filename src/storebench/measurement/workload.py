@@ -25,6 +25,7 @@ from storebench.errors import MissingDependencyError, UnsupportedError, Verifica
 from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
 from storebench.levels import build_levels
 from storebench.measurement.environment import record_environment
+from storebench.measurement.fidelity import largest_error
 from storebench.measurement.images import Image
 from storebench.measurement.stored import StoredImage, stored_image_of, write_request
 from storebench.records import Case, Row, Sample
@@ -202,8 +203,7 @@ class ReadWorkload(Workload):
             if self.store.request.codec.lossless or self._made_by_format(request.level):
                 equal = np.array_equal(found, source, equal_nan=source.dtype.kind == "f")
             else:
-                error = np.abs(found.astype(np.float64) - source.astype(np.float64)).max()
-                equal = bool(error <= self.store.fidelity.max_abs_error)
+                equal = largest_error(found, source) <= self.store.level_errors[request.level]
             if not equal:
                 raise VerificationError(
                     f"{self.backend.name}: region {request.region} of level {request.level} is not what was written; if the "

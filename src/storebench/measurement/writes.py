@@ -1,7 +1,8 @@
 """Workloads that write to a target of their own: each call has one in a scratch folder, which goes with it.
 
 A durable call ends with the file system told to put everything on the device; after any other call that is done outside
-the clock, so that nothing of one call is left for the device to do in the next.
+the clock, so that nothing of one call is left for the device to do in the next. With the library's own fsync a call ends
+when the library returns, which by its own account is when the device has everything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 
 from numpy.typing import NDArray
 
-from storebench.backends import ArrayWriter
+from storebench.backends import ArrayWriter, get_backend, why_no_own_fsync
 from storebench.errors import UnsupportedError, VerificationError
 from storebench.grid import Region
 from storebench.levels import build_levels
@@ -29,6 +30,10 @@ class TargetWorkload(Workload):
     """What is done to a target, which is made anew for each call."""
 
     def __init__(self, case: Case, image: Image, storage: Storage) -> None:
+        self._own_fsync = case.durability == "own-fsync"
+        why_not = why_no_own_fsync(get_backend(case.backend)) if self._own_fsync else None
+        if why_not is not None:
+            raise UnsupportedError(why_not)
         super().__init__(case, image, storage)
         self._tidy = contextlib.ExitStack()
         self._durable = case.durability == "durable"
@@ -38,7 +43,7 @@ class TargetWorkload(Workload):
     def fresh(self) -> Iterator[Location]:
         """Give a target as a call finds it; it is removed afterwards."""
         with self.storage.scratch() as folder:
-            location = Location(folder / f"image{self.backend.suffix}")
+            location = Location(folder / f"image{self.backend.suffix}", own_fsync=self._own_fsync)
             self._fill(location)
             yield location
 

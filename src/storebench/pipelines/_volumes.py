@@ -112,16 +112,19 @@ class Target:
         The file or folder, absolute.
     request : WriteRequest
         What is to be stored, and how.
+    own_fsync : bool
+        As in `Location`.
     """
 
     backend: str
     path: Path
     request: WriteRequest
+    own_fsync: bool = False
 
     @property
     def location(self) -> Location:
         """The place."""
-        return Location(self.path)
+        return Location(self.path, own_fsync=self.own_fsync)
 
     @property
     def shapes(self) -> tuple[Shape, ...]:

@@ -30,8 +30,11 @@ Status = Literal["ok", "skipped", "failed", "timeout"]
 CACHE_STATES: Final = ("warm", "cold", "cold-dropped")
 """States of the page cache before a read or an open; see `Case.cache`."""
 
-DURABILITIES: Final = ("returned", "durable")
+DURABILITIES: Final = ("returned", "durable", "own-fsync")
 """When a write ends; see `Case.durability`."""
+
+SYNCED: Final = frozenset(DURABILITIES) - {"returned"}
+"""Durabilities of writes that wait for the device."""
 
 SampleKind = Literal["timed", "first_touch"]
 
@@ -75,7 +78,8 @@ class Case:
         it; "cold": none is (directory entries may be); "cold-dropped": nor is any directory entry (needs root).
     durability : str
         When a write ends, one of `DURABILITIES`. "returned": when the library's call returns; "durable": when the file
-        system has been told to put everything on the device after that, and has done so.
+        system has been told to put everything on the device after that, and has done so; "own-fsync": when the library's call
+        returns that was told to sync its files by itself, for backends that are an `OwnFsync`.
     threads : int or None
         Thread budget: at most so many at once; None: as each library comes.
     concurrency : str or None

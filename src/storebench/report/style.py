@@ -131,7 +131,10 @@ def _shortened(tag: re.Match[str]) -> str:
     """Cut what nobody sees from a tag: digits below a hundredth of a point, turns by nothing, the page's own font."""
     text = re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0])
     text = re.sub(r' transform="rotate\(-?0 [^"]*"|; font-family: [^;"]*|; stroke-linecap: square', "", text)
-    return re.sub(r"([MLQCz]) ?|\s+(?=[MLQCz\"])", r"\1", text) if text.startswith("<path") else text
+    if not text.startswith("<path"):
+        return text
+    text = re.sub(r"([MLQCz]) ?|\s+(?=[MLQCz\"])", r"\1", text)
+    return re.sub(r"(M\S+ (\S+?))L(\S+?) \2(?=[M\"])", r"\1H\3", text)  # an interval lies level
 
 
 def _hoisted(group: re.Match[str]) -> str:
@@ -160,12 +163,14 @@ def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> 
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<!DOCTYPE.*?>", "", body, flags=re.DOTALL)
     body = re.sub(r"<[^>]+>", _shortened, body)
-    body = re.sub(r"<g>\s*(<text\b[^>]*>[^<]*</text>)\s*</g>|<g(?: [^>]*)?/>", r"\1", body)
+    body = re.sub(r"<g(?: [^>]*)?/>", "", body)
     body = re.sub(r"(<g\b[^>]*>)((?:\s*<use\b[^>]*/>)+)", _hoisted, body)
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', body), *keep}
     # matplotlib's ids are twelve digits, and there are thousands of them on a page
     ids = {old: f"{name}-{old if old in keep else index}" for index, old in enumerate(sorted(used))}
     body = re.sub(r' id="([^"]+)"', _IdKeeper(ids), body)
+    for _ in range(2):  # a tick is a group of a group: each that says nothing and holds one thing alone is left out
+        body = re.sub(r"<g>\s*(<(?:path|use)\b[^>]*/>|<text\b[^>]*>[^<]*</text>)\s*</g>", r"\1", body)
     body = re.sub(r'xlink:href="#([\w-]+)"', lambda m: f'href="#{ids[m[1]]}"', body)
     body = re.sub(r"url\(#([\w-]+)\)", lambda m: f"url(#{ids[m[1]]})", body)
     for colour, variable in _VARIABLES.items():

@@ -85,7 +85,8 @@ def limit_terms(row: Row, limits: Limits | None, n_cpu: int | None) -> LimitTerm
     - read: files opened × open ÷ threads, when cold also one random read each; fetched bytes ÷ bandwidth in that state
       of the cache at requests of that size; decoded bytes ÷ the codec's speed ÷ threads (no more than chunks are touched)
     - write: files × create ÷ threads, durable: + one sync; stored bytes ÷ bandwidth until return or until synced;
-      voxels of the full resolution ÷ the codec's speed ÷ threads
+      voxels of the full resolution ÷ the codec's speed ÷ threads. What a library's own syncs of many files take at least
+      is not known
     - open: the first term of a read
     - encode, decode: the voxels copied once, in blocks of a chunk; codec blocks come one after another, so one thread
 
@@ -104,7 +105,8 @@ def limit_terms(row: Row, limits: Limits | None, n_cpu: int | None) -> LimitTerm
         None where a fact is missing: limits at all, or of that cache state; the processors of a case without a thread
         budget; both `requests` and `files_opened`; of a read `fetched_bytes` and, with a codec, `voxels_decoded` and
         `codec_bytes_per_s`; of a write `stored_bytes`, `n_files` and, with a codec, `codec_bytes_per_s`. A row that is
-        not ok has none either, nor has one that is not on local files, nor any other operation but encode and decode.
+        not ok has none either, nor has one that is not on local files, a write with its library's own fsync, nor any other
+        operation but encode and decode.
     """
     threads = row.case.threads or n_cpu
     if row.status != "ok" or limits is None or threads is None or row.case.store != "local":
@@ -143,6 +145,8 @@ def _read_terms(row: Row, limits: Limits, threads: int) -> LimitTerms | None:
 
 def _write_terms(row: Row, limits: Limits, threads: int) -> LimitTerms | None:
     durable = row.case.durability == "durable"
+    if row.case.durability == "own-fsync":
+        return None
     n_files, n_bytes = row.n_files, row.stored_bytes
     if n_files is None or n_bytes is None or limits.create_s is None or (durable and limits.sync_s is None):
         return None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from storebench.errors import ResultsError
-from storebench.records import PATTERNED
+from storebench.records import PATTERNED, SYNCED
 
 MEASURED_IN: Final = ("machine", "environment", "environment_id", "commit")
 PLACE: Final = [*MEASURED_IN, "dataset", "shape", "dtype", "seed"]
@@ -144,7 +144,7 @@ def summarise_settings(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Place and setting columns; `ratio`, `stored_bytes`, `n_files`; `write_s`, `read_<pattern>_s` and so on: medians
-        in seconds, with `_cold`, `_cold_dropped` or `_durable` in the name where that was the case; `relative_read`:
+        in seconds, with `_cold`, `_cold_dropped`, `_durable` or `_own_fsync` in the name where that was the case; `relative_read`:
         geometric mean over the warm access patterns of median ÷ best median, missing where the setting lacks a pattern
         that at least half of the settings have; `n_ok`, `n_not_ok`, `reason`: how many cases gave a number, and the
         first reason of those that did not. Settings that gave none stay in the table.
@@ -181,7 +181,7 @@ def _record(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _time_name(row: Mapping[str, Any]) -> str:
     parts = [row["operation"], *([row["pattern"]] if row["operation"] in PATTERNED else [])]
     parts += [] if pd.isna(row["cache"]) or row["cache"] == "warm" else [row["cache"].replace("-", "_")]
-    parts += ["durable"] if row["durability"] == "durable" else []
+    parts += [row["durability"].replace("-", "_")] if row["durability"] in SYNCED else []
     return "_".join([*map(str, parts), "s"])
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from storebench.errors import UsageError, unknown_name
 from storebench.suites._codecs import codec_grids, rate_grids
 from storebench.suites._fitting import fitted, why_impossible
+from storebench.suites._formats import formats
 from storebench.suites._grid import (
     COUNTED,
     SUITES,
@@ -88,6 +89,7 @@ GRIDS: Final[tuple[Grid, ...]] = (
     *parallel(),
     *growth(),
     *memory(),
+    *formats(),
 )
 """Every grid of the tiers that are run by name."""
 

@@ -33,6 +33,7 @@ SUITES: Final[Mapping[str, str]] = MappingProxyType(
         "streaming": "What do writes cost that come plane by plane, in parallel, or into what is there?",
         "parallel": "What do more threads and more processes buy a reader and a writer of one image?",
         "growth": "What grows with the volume, and what with the number of objects?",
+        "formats": "What does every format and library take, on one small volume at one sensible setting each?",
     }
 )
 
@@ -47,7 +48,7 @@ COUNTED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """Suites that count instead of timing: metric and unit. Memory is measured, once, in a process of its own."""
 
 
-_TILE_MULTIPLE: Final = {"tiff-tifffile": 16}
+TILE_MULTIPLE: Final = {"tiff-tifffile": 16}
 """TIFF 6.0, page 67: tile width and length are multiples of 16."""
 
 
@@ -164,7 +165,7 @@ class Grid:
         """Return the case of one combination of parameter values."""
         given = dict(zip(self.params, values, strict=True))
         chunk_shape, shard_shape = fit_layout(
-            given.get("layout", "default"), self.subject.shape, multiple=_TILE_MULTIPLE.get(self.backend, 1)
+            given.get("layout", "default"), self.subject.shape, multiple=TILE_MULTIPLE.get(self.backend, 1)
         )
         return Case(
             dataset=self.subject.name,

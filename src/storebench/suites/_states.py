@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -30,6 +31,13 @@ _PLANE: Final[tuple[_Setting, ...]] = (
     ("tiff-tifffile", "Plane", ("256x256", "default"), ("none",)),
     ("zarr3-zarrpython", "Plane", ("256x256",), (BLOSC,)),
 )
+_OWN_FSYNC: Final[tuple[_Setting, ...]] = (
+    ("zarr3-tensorstore", "", ("64x64x64",), ("none", BLOSC)),
+    ("zarr3-tensorstore", "Sharded", ("32x32x32-in-128x128x128",), ("none",)),
+    ("precomputed-tensorstore", "", ("64x64x64",), ("none",)),
+    ("n5-tensorstore", "", ("64x64x64",), ("none",)),
+)
+"""Of backends whose library can sync by itself: each until it is on the device, and with the library's own fsync."""
 _LARGE: Final[tuple[_Setting, ...]] = (
     ("npy-numpy", "", ("default",), ("none",)),
     ("zarr3-zarrpython", "", ("64x64x64",), ("none",)),
@@ -39,6 +47,7 @@ _TILES: Final = {"layout": ("64x64x64",), "codec": ("zstd-3-predictor",)}
 _JP2: Final = {"layout": ("default",), "codec": ("jp2-lossless",)}
 _FIRST_READ: Final = "What does a first read from the disk cost, and how much does read-ahead drag in?"
 _ON_THE_DEVICE: Final = "What does a write cost until it is on the device, beside until it returns?"
+_OWN: Final = "What does a library's own fsync of each file cost, beside one sync of the file system?"
 _BUDGET: Final = "One thread or two: how much sooner is the same work done?"
 
 
@@ -71,25 +80,28 @@ def cold_reads() -> Iterator[Grid]:
 
 
 def durable_writes() -> Iterator[Grid]:
-    """Writes that end when the device has everything."""
-    rows: tuple[tuple[Tier, Subject, tuple[_Setting, ...]], ...] = (
-        ("smoke", CT_SMALL, _VOLUME),
-        ("smoke", PLANE_SMALL, _PLANE),
-        ("core", CT, _VOLUME),
-        ("core", PLANE, _PLANE),
+    """Writes that end when the device has everything, or when a library has synced its own files."""
+    rows: tuple[tuple[Tier, Subject, tuple[_Setting, ...], tuple[str, ...]], ...] = (
+        ("smoke", CT_SMALL, _VOLUME, ("durable",)),
+        ("smoke", PLANE_SMALL, _PLANE, ("durable",)),
+        ("smoke", CT_SMALL, _OWN_FSYNC[:1], ("durable", "own-fsync")),
+        ("core", CT, _VOLUME, ("durable",)),
+        ("core", PLANE, _PLANE, ("durable",)),
+        ("core", CT, _OWN_FSYNC, ("durable", "own-fsync")),
     )
-    for tier, subject, settings in rows:
-        for backend, name, layouts, codecs in settings:
+    for tier, subject, settings, durabilities in rows:
+        for (backend, name, layouts, codecs), durability in itertools.product(settings, durabilities):
+            own = durability == "own-fsync"
             yield _grid(
                 tier,
                 backend,
-                name,
+                f"{name}OwnFsync" if own else name,
                 subject,
                 suite="durable",
-                question=_ON_THE_DEVICE,
+                question=_OWN if own else _ON_THE_DEVICE,
                 operation="write",
                 params={"layout": layouts, "codec": codecs[:1] if tier == "smoke" else codecs},
-                durability="durable",
+                durability=durability,
             )
 
 

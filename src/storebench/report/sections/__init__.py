@@ -19,6 +19,7 @@ from storebench.report.sections import (
     codec_speed,
     cold_warm,
     durable,
+    every_format,
     formats,
     growth,
     growth_costs,
@@ -43,6 +44,7 @@ from storebench.report.sections import (
 
 SECTIONS: Final[tuple[Callable[[Story, Studio], Iterator[Section]], ...]] = (
     formats.make,
+    every_format.make,
     tradeoff.make,
     chunks.make,
     amplification.make,

@@ -1,4 +1,4 @@
-"""Two times of the same thing on one line: a hollow point, a full one, and what lies between."""
+"""Two times of the same thing on one line: a hollow point, a full one, and what lies between; sometimes a third beside them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ FIRST: Final[dict[str, Any]] = {
     "markeredgewidth": 1.3,
 }
 SECOND: Final[dict[str, Any]] = {"marker": "D", "markersize": 4.2, "color": SERIES[1]}
+THIRD: Final[dict[str, Any]] = {"marker": "^", "markersize": 5.4, "color": SERIES[2]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dumbbell:
-    """Two values of one line.
+    """Two or three values of one line.
 
     Attributes
     ----------
@@ -33,6 +34,8 @@ class Dumbbell:
         Values above 0, hollow and full; None: not measured.
     first_row, second_row : int or None
         Positions of their rows in the table of all results.
+    third, third_row
+        The same of a value beside the two; None: there is none.
     """
 
     y: float
@@ -40,6 +43,8 @@ class Dumbbell:
     second: float | None
     first_row: int | None
     second_row: int | None
+    third: float | None = None
+    third_row: int | None = None
 
 
 def draw_dumbbells(
@@ -54,7 +59,7 @@ def draw_dumbbells(
     bells : sequence of Dumbbell
         What is drawn.
     points : Points
-        Gets a group of the hollow and one of the full points.
+        Gets a group of the hollow and one of the full points, and one of the third where there are any.
     scale : callable
         Gives the x axis a scale that fits the values.
     """
@@ -64,7 +69,9 @@ def draw_dumbbells(
     seconds = [(b.second, b.y, b.second_row) for b in bells if b.second]
     points.draw(axes, firsts, **FIRST)
     points.draw(axes, seconds, **SECOND)
-    values = [x for x, _, _ in firsts + seconds]
+    thirds = [(b.third, b.y, b.third_row) for b in bells if b.third]
+    points.draw(axes, thirds, **THIRD)
+    values = [x for x, _, _ in firsts + seconds + thirds]
     if values:
         scale(axes, values)
     axes.spines["left"].set_visible(False)

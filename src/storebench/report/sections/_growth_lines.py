@@ -19,6 +19,7 @@ from storebench.analysis.growth import (
     timed_point,
 )
 from storebench.grid import Shape
+from storebench.records import SYNCED
 from storebench.report.section import Story
 from storebench.report.sections._rows import alike_but, by_value, image_text, rows_at_home, setting_text, task_text
 from storebench.report.views import Record
@@ -277,5 +278,5 @@ def _setting_text(row: Record, ladder: Ladder) -> str:
 
 def _task_text(row: Record) -> str:
     state = [row["cache"]] if row["operation"] in ("read", "open") and row["cache"] not in (None, "warm") else []
-    state += ["durable"] if row["operation"] == "write" and row["durability"] == "durable" else []
+    state += [row["durability"]] if row["operation"] == "write" and row["durability"] in SYNCED else []
     return ", ".join([task_text(row), *state])

@@ -27,6 +27,7 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "omezarr": "Zarr",
     "zarr2": "Zarr",
     "zarr3": "Zarr",
+    "zarr3zip": "Zarr",
     "npy": "raw npy",
 }
 """By what a backend's name begins with; others are "others"."""

@@ -1,8 +1,9 @@
-"""A write until the library's call returns, and until the device has everything."""
+"""A write until the library's call returns, until the device has everything, and with the library's own fsync."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.lines import Line2D
 from storebench.analysis import span
 from storebench.report.figures import WIDTH, Points, legend_above
 from storebench.report.section import Section, Story, Studio
-from storebench.report.sections._dumbbells import FIRST, SECOND, Dumbbell, draw_dumbbells
+from storebench.report.sections._dumbbells import FIRST, SECOND, THIRD, Dumbbell, draw_dumbbells
 from storebench.report.sections._rows import (
     MOST_TABLE_ROWS,
     alike_but,
@@ -27,7 +28,7 @@ from storebench.report.sections._rows import (
 from storebench.report.style import log_axis
 from storebench.report.tables import Cell, Table, time_cell
 from storebench.report.views import Record
-from storebench.units import count_text, seconds_axis_text, seconds_text, times_text
+from storebench.units import MISSING, count_text, seconds_axis_text, seconds_text, times_text
 
 _MOST_SETTINGS: Final = 20
 
@@ -36,37 +37,75 @@ def make(story: Story, studio: Studio) -> Iterator[Section]:
     """Yield the section; nothing where no write was timed until it was on the device."""
     # a setting may have been written by two suites: the one that asked for the device knows its interval
     written = most_frequent(rows_at_home(story, _is_both), "threads")
-    groups = [by_value(group, "durability") for group in alike_but(written, "durability")]
-    rows = [group.get("durable") or next(iter(group.values())) for group in groups]
-    if not rows:
+    writes = [made for group in alike_but(written, "durability") if (made := _Write.of(group)) is not None]
+    if not writes:
         return
-    rows.sort(key=lambda row: (image_text(row), row["durable_s"], setting_text(row)))
-    finding = _finding(rows)
+    writes.sort(key=lambda write: (image_text(write.row), write.row["durable_s"], setting_text(write.row)))
+    rows = [write.row for write in writes]
+    finding = _finding(writes)
     points = Points()
     image = by_image(rows)[0]
-    data = [
-        {
-            "image": image_text(row),
-            "setting": setting_text(row),
-            "n_files": row["n_files"],
-            "returned_s": row["returned_s"],
-            "durable_s": row["durable_s"],
-        }
-        for row in rows
-    ]
-    svg, files = studio.save(_draw(image[:_MOST_SETTINGS], points), "durable", finding, data, groups=list(points.rows))
+    shown = [write for write in writes if image_text(write.row) == image_text(image[0])][:_MOST_SETTINGS]
+    data = [write.data for write in writes]
+    svg, files = studio.save(_draw(shown, points), "durable", finding, data, groups=list(points.rows))
     yield Section(
         name="durable",
         short="Durable writes",
         finding=finding,
         about=f"Writing {image_text(image[0])}: two times of the same calls, log scale. What lies between is the file system's "
         "work after the library has returned; a power cut in that time loses data."
-        f"{_samples_text(rows, story)}{terms(rows, story)}",
+        f"{_own_text(writes)}{_samples_text(rows, story)}{terms(rows, story)}",
         svg=svg,
         files=files,
-        tables=[_table(rows)],
+        tables=[_table(writes)],
         points=points.rows,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """One setting: the row that knows both ends of the same calls, and that of its library's own fsync where it has one."""
+
+    row: Record
+    own: Record | None
+
+    @classmethod
+    def of(cls, group: Sequence[Record]) -> _Write | None:
+        """Choose among rows that differ in durability alone; None where nothing else than the own fsync was timed."""
+        found = by_value(group, "durability")
+        own = found.pop("own-fsync", None)
+        return cls(found.get("durable") or next(iter(found.values())), own) if found else None
+
+    @property
+    def own_s(self) -> float | None:
+        """Seconds with the library's own fsync; None: not measured."""
+        return float(self.own["median_s"]) if self.own is not None else None
+
+    @property
+    def own_times(self) -> float | None:
+        """What that is to the time until the call returns without it, where it is shown to be longer."""
+        if self.own is None or not span(self.own)[0] > self.row["returned_s"]:
+            return None
+        return float(self.own["median_s"] / self.row["returned_s"])
+
+    @property
+    def data(self) -> Record:
+        """The line of the figure's file."""
+        return {
+            "image": image_text(self.row),
+            "setting": setting_text(self.row),
+            "n_files": self.row["n_files"],
+            "returned_s": self.row["returned_s"],
+            "durable_s": self.row["durable_s"],
+            "own_fsync_s": self.own_s,
+        }
+
+
+def _own_text(writes: Sequence[_Write]) -> str:
+    """Say what the third point of some lines is."""
+    if all(write.own is None for write in writes):
+        return ""
+    return " A library that can sync its files by itself has a third time, of other samples, with that switched on."
 
 
 def _samples_text(rows: Sequence[Record], story: Story) -> str:
@@ -91,7 +130,18 @@ def _is_shown(row: Record) -> bool:
     return bool(low > row["returned_s"] if row["durability"] == "durable" else high < row["durable_s"])
 
 
-def _finding(rows: Sequence[Record]) -> str:
+def _finding(writes: Sequence[_Write]) -> str:
+    own = [write for write in writes if write.own_times is not None]
+    if not own:
+        return _finding_of_ends([write.row for write in writes])
+    worst = max(own, key=lambda write: (write.own_times or 0, setting_text(write.row)))
+    return (
+        f"{_finding_of_ends([write.row for write in writes])}; by the library's own fsync a write takes up to "
+        f"{times_text(worst.own_times or 0)} as long as until it returns without ({setting_text(worst.row)})"
+    )
+
+
+def _finding_of_ends(rows: Sequence[Record]) -> str:
     shown = [row for row in rows if _is_shown(row)]
     if not shown:
         return (
@@ -109,29 +159,34 @@ def _finding(rows: Sequence[Record]) -> str:
     )
 
 
-def _draw(rows: Sequence[Record], points: Points) -> Figure:
+def _draw(writes: Sequence[_Write], points: Points) -> Figure:
     """Draw a line per setting from return to device."""
-    figure = Figure(figsize=(WIDTH, 0.24 * len(rows) + 1.15), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.24 * len(writes) + 1.15), layout="constrained")
     axes = figure.subplots()
     bells = [
         Dumbbell(
             y=y,
-            first=row["returned_s"],
-            second=row["durable_s"],
-            first_row=row["position"],
-            second_row=row["position"],
+            first=write.row["returned_s"],
+            second=write.row["durable_s"],
+            first_row=write.row["position"],
+            second_row=write.row["position"],
+            third=write.own_s,
+            third_row=write.own["position"] if write.own is not None else None,
         )
-        for y, row in enumerate(rows)
+        for y, write in enumerate(writes)
     ]
     draw_dumbbells(axes, bells, points, lambda a, values: log_axis(a, values, seconds_axis_text, most=6))
-    axes.set_yticks(range(len(rows)), [setting_text(row) for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    handles = [Line2D([], [], linestyle="", **style) for style in (FIRST, SECOND)]
-    legend_above(figure, handles, ["the call has returned", "everything is on the device"])
+    axes.set_yticks(range(len(writes)), [setting_text(write.row) for write in writes])
+    axes.set_ylim(len(writes) - 0.5, -0.5)
+    known = [(FIRST, "the call has returned"), (SECOND, "everything is on the device")]
+    known += [(THIRD, "returned, with the library's own fsync")] if any(write.own for write in writes) else []
+    handles = [Line2D([], [], linestyle="", **style) for style, _ in known]
+    legend_above(figure, handles, [text for _, text in known])
     return figure
 
 
-def _table(rows: Sequence[Record]) -> Table:
+def _table(writes: Sequence[_Write]) -> Table:
+    with_own = any(write.own is not None for write in writes)
     cells = [
         [
             Cell(text=setting_text(row), detail=image_text(row)),
@@ -139,8 +194,11 @@ def _table(rows: Sequence[Record]) -> Table:
             Cell(text=seconds_text(row["returned_s"])),
             time_cell(row) if row["durability"] == "durable" else Cell(text=seconds_text(row["durable_s"])),
             Cell(text=times_text(_times(row)), detail="" if _is_shown(row) else "not shown to be slower"),
+            *([Cell(text=MISSING) if write.own is None else time_cell(write.own)] if with_own else []),
         ]
-        for row in rows[:MOST_TABLE_ROWS]
+        for write in writes[:MOST_TABLE_ROWS]
+        for row in (write.row,)
     ]
-    caption = shortened("The same writes until they return and until they are on the device", len(cells), len(rows))
-    return Table(caption=caption, columns=["Write", "Files", "Returned", "On the device", "Ratio"], rows=cells)
+    caption = shortened("The same writes until they return and until they are on the device", len(cells), len(writes))
+    columns = ["Write", "Files", "Returned", "On the device", "Ratio", *(["Own fsync"] if with_own else [])]
+    return Table(caption=caption, columns=columns, rows=cells)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from storebench.records import SYNCED
 from storebench.report.figures import WIDTH, Points, legend_above, panel_grid
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._dumbbells import FIRST, SECOND
@@ -71,7 +72,7 @@ class _Cost:
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
     """Yield the section; nothing where levels were neither built nor written."""
-    rows = rows_at_home(story, lambda row: row["durability"] != "durable")
+    rows = rows_at_home(story, lambda row: row["durability"] not in SYNCED)
     costs = _costs(rows)
     if not costs:
         return

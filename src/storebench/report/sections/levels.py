@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from storebench.access import Target, parse_pattern
 from storebench.analysis import span
 from storebench.errors import UsageError
+from storebench.records import SYNCED
 from storebench.report.figures import Points, bounds, legend_above, panel_grid, segments
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._dumbbells import FIRST, SECOND
@@ -100,7 +101,7 @@ class _Pyramid:
 
 def make(story: Story, studio: Studio) -> Iterator[Section]:
     """Yield the section; nothing where no view of a smaller level stands beside the same at full resolution."""
-    rows = rows_at_home(story, lambda row: row["operation"] in ("read", "write") and row["durability"] != "durable")
+    rows = rows_at_home(story, lambda row: row["operation"] in ("read", "write") and row["durability"] not in SYNCED)
     pyramids = _pyramids(rows)
     if not pyramids:
         return

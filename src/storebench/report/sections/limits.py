@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from storebench.records import SYNCED
 from storebench.report.figures import MOST_POINTS, WIDTH, Points, legend_above, series_handle, thinned
 from storebench.report.section import Section, Story, Studio
 from storebench.report.sections._rows import image_text, rows_at_home, setting_text, task_text, terms
@@ -91,8 +92,8 @@ def _groups(rows: Sequence[Record]) -> dict[str, list[Record]]:
 def _kind(row: Record) -> str:
     if row["operation"] in ("read", "open") and row["cache"] not in (None, "warm"):
         return f"{row['operation']}, cold"
-    if row["operation"] == "write" and row["durability"] == "durable":
-        return "write, durable"
+    if row["operation"] == "write" and row["durability"] in SYNCED:
+        return f"write, {row['durability']}"
     return row["operation"] or "?"
 
 

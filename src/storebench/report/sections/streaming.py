@@ -41,6 +41,8 @@ from storebench.units import (
 _MOST_LINES: Final = 28
 _SLABS_OF_A_PERCENTILE: Final = 100
 """Of fewer, none stands for one in a hundred: the slowest is shown instead."""
+_ENDS: Final = {"durable": ", on the device", "own-fsync": ", synced by the library"}
+"""By durability: what a slab waits for."""
 _COLUMNS: Final = ("frame_median_s", "frame_p99_s", "frame_max_s", "write_amplification", "median_s")
 
 
@@ -116,7 +118,7 @@ def _stall_text(rows: Sequence[Record]) -> str:
 def _slabs_text(row: Record) -> str:
     match = re.fullmatch(r"stream(\d+)", row["pattern"] or "")
     words = "in one piece" if match is None else "plane by plane" if match[1] == "1" else f"{match[1]} planes at a time"
-    return words + (", on the device" if row["durability"] == "durable" else "")
+    return words + _ENDS.get(row["durability"], "")
 
 
 def _label(row: Record) -> str:
