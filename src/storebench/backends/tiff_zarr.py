@@ -60,7 +60,7 @@ class _StoreReader:
         self._n_workers = n_workers
         self._arrays: dict[int, Any] = {}
         first = tiff.pages.first
-        if not first.dataoffsets:
+        if not first.dataoffsets or first.dataoffsets[0] >= self._size:
             raise cut_off(location)
         told = described(first)
         if told is not None and told[0] != tuple(self._series.shape):
