@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storebench.backends import Backend, WriteRequest, check_stored, get_backend, write_array
+from storebench.backends import Backend, WriteRequest, check_stored, get_backend, jxl_imagecodecs, write_array
 from storebench.backends._image_headers import jxr_header
 from storebench.codecs import parse_codec
 from storebench.errors import DataError, VerificationError
@@ -76,11 +76,23 @@ def test_what_swings_between_the_ends_of_the_range_comes_back(form: str, tmp_pat
             np.testing.assert_array_equal(reader.read(Region.whole(values.shape)), values)
 
 
-@pytest.mark.parametrize("effort", range(1, 10))
-def test_each_effort_of_jpeg_xl_is_lossless(effort: int, tmp_path: Path) -> None:
-    values = np.cumsum(noise((40, 60), "uint8") % 9, axis=1).astype("uint16")
+@pytest.mark.parametrize(("effort", "dtype"), [(1, "uint8"), *((n, "uint16") for n in range(2, 10))])
+def test_each_effort_of_jpeg_xl_is_lossless(effort: int, dtype: str, tmp_path: Path) -> None:
+    values = noise((128, 128), dtype)
     with backend_of("jxl").open(store(tmp_path, "jxl", values, f"jxl-lossless-{effort}")) as reader:
         np.testing.assert_array_equal(reader.read(Region.whole(values.shape)), values)
+
+
+@pytest.mark.parametrize(("version", "refused"), [((0, 11, 2), True), ((0, 12, 0), False)])
+def test_effort_1_is_refused_where_it_may_end_the_process(
+    version: tuple[int, ...], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jxl_imagecodecs, "_libjxl", lambda: version)
+    for name in ("jxl-imagecodecs", "jxlstack-imagecodecs", "tiff-tifffile", "cog-tifffile"):
+        values = noise((3, 20, 30) if "stack" in name else (20, 30))
+        sentence = get_backend(name).why_unsupported(Location(Path("a")), asked(values, "jxl-lossless-1"))
+        assert ("ends the process" in (sentence or "")) is refused
+        assert get_backend(name).why_unsupported(Location(Path("a")), asked(values, "jxl-lossless-2")) is None
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("uint8", 127), ("uint16", 255)])
