@@ -321,6 +321,7 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "icechunk-icechunk": "zstd-3",
         "b2nd-blosc2": "blosc2-zstd-5-shuffle",
         "tiff-tifffile": "none",
+        "tiff-tifffilezarr": "none",
         "tiffstack-tifffile": "none",
         "hdf5-h5py": "none",
         "nifti-nibabel": "none",
@@ -334,6 +335,12 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
         "jp2stack-imageio": "jp2-lossless",
         "jp2-glymur": "jp2-lossless",
         "jp2stack-glymur": "jp2-lossless",
+        "jxl-imagecodecs": "jxl-lossless-5",
+        "jxlstack-imagecodecs": "jxl-lossless-5",
+        "jls-imagecodecs": "jls-lossless",
+        "jlsstack-imagecodecs": "jls-lossless",
+        "jxr-imagecodecs": "jxr-lossless",
+        "jxrstack-imagecodecs": "jxr-lossless",
     }
 )
 """By backend: the codec that its library takes when it is asked nothing. A test asks each library."""

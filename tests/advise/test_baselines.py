@@ -37,6 +37,7 @@ _ASKED_NOTHING = {
     "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-glymur": "import glymur; glymur.Jp2k({path!r}, data=image)",
+    "imagecodecs": "import imagecodecs; imagecodecs.imwrite({path!r}, image)",
 }
 _BY_BACKEND = {
     "zarr2-zarrpython": "zarr2",
@@ -57,6 +58,10 @@ _BY_BACKEND = {
     "png-imageio": "png-imageio",
     "jp2-imageio": "jp2-imageio",
     "jp2-glymur": "jp2-glymur",
+    "tiff-tifffilezarr": "tiff",
+    "jxl-imagecodecs": "imagecodecs",
+    "jls-imagecodecs": "imagecodecs",
+    "jxr-imagecodecs": "imagecodecs",
 }
 
 

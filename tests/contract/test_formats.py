@@ -123,7 +123,7 @@ _HEART_CODECS = (
     "png-6",
     "jp2-lossless",
     "htj2k-lossless",
-    "jxl-lossless-1",
+    "jxl-lossless-3",
     "jls-lossless",
     "jxr-lossless",
     "gzip-5",

@@ -27,7 +27,7 @@ _CODECS = {
     "png": "png-1",
     "jp2": "jp2-lossless",
     "htj2k": "htj2k-lossless",
-    "jxl": "jxl-lossless-1",
+    "jxl": "jxl-lossless-3",
     "jls": "jls-lossless",
     "jxr": "jxr-lossless",
     "niftigz": "gzip-1",

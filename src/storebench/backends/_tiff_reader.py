@@ -89,6 +89,8 @@ class TiffReader:
         self._series: Any = None
         self._axes: str | None
         key: Any = tiff.pages.first
+        if not key.dataoffsets or key.dataoffsets[0] >= tiff.filehandle.size:
+            raise cut_off(location)  # its description may be lost too, and the image then seem a smaller one
         found = self._told(key)
         if found is not None:
             shape, self._axes = found

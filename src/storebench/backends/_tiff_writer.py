@@ -42,13 +42,24 @@ class TiffPages:
     overviews : bool
         Whether smaller levels are further pages, as in a COG, whose pages are all cut into tiles; else they hang on their
         pages.
+    n_workers : int, optional
+        Threads in which tifffile compresses; left out: as it chooses.
     """
 
-    def __init__(self, location: Location, request: WriteRequest, description: str, *, overviews: bool = False) -> None:
+    def __init__(
+        self,
+        location: Location,
+        request: WriteRequest,
+        description: str,
+        *,
+        overviews: bool = False,
+        n_workers: int | None = None,
+    ) -> None:
         self._location = location
         self._request = request
         self._description = description
         self._overviews = overviews
+        self._n_workers = n_workers
         self._settings, self._n_page_axes = cut(request.shape, request.layout, strips=not overviews)
         self._file: tifffile.TiffWriter | None = None
         self._next = (0, 0)  # level, and index along its first axis
@@ -78,7 +89,7 @@ class TiffPages:
             self.close()
 
     def _append(self, pages: NDArray, level: int) -> None:
-        """Have tifffile write pages, in one thread; what a file says once goes into the first."""
+        """Have tifffile write pages; what a file says once goes into the first."""
         import tifffile
 
         first = self._file is None
@@ -106,7 +117,7 @@ class TiffPages:
             metadata=None,
             description=self._description if first else None,
             software=None if first else False,
-            maxworkers=1,
+            maxworkers=self._n_workers,
             **settings,
         )
 

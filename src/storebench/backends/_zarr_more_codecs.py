@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.backends._backend import WriteRequest, missing_distributions
+from storebench.backends.jxl_imagecodecs import why_not_jxl
 from storebench.codecs import Codec, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.grid import Shape
@@ -349,6 +350,9 @@ def _why_not_array_codec(  # noqa: PLR0911 (one line per reason)
         return f"{name} has {codec.kind} for {_listed(made_by.dtypes)}, not for {dtype.name}; use zstd-3-shuffle"
     if codec.kind == "jls" and (codec.max_error or 0) > _JLS_MOST_ERROR[dtype.name]:
         return f"JPEG-LS of {dtype.name} takes an error of at most {_JLS_MOST_ERROR[dtype.name]}, not {codec.name}"
+    unsafe = why_not_jxl(name, request)
+    if unsafe is not None:
+        return unsafe
     if made_by.danger and not codec.crc32c:
         return f"a chunk of {codec.name} that is cut off {made_by.danger}; use {codec.name}+crc32c"
     if len(request.shape) > made_by.most_axes:

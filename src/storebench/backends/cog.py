@@ -17,71 +17,21 @@ No georeference is written. Compressions are those that GDAL has too: with raste
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from storebench.backends._backend import ArrayWriter, WriteRequest
-from storebench.backends._single_file import reading
-from storebench.backends._tiff_reader import READ_ERRORS, Level, TiffReader, open_tiff
+from storebench.backends._backend import WriteRequest
+from storebench.backends._tiff_reader import Level, TiffReader
 from storebench.backends._tiff_tags import OME_AXES, SPATIAL_AXES, is_plain, page_shape
-from storebench.backends._tiff_writer import TiffInPlace, TiffPages
+from storebench.backends._tiff_writer import TiffPages
 from storebench.backends.tiff import TiffTifffile
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
 
 _KINDS: Final = ("none", "deflate", "lzw", "zstd", "lerc", "jpeg", "jxl")
 _TILE: Final = 512
-
-
-class CogTifffile(TiffTifffile):
-    """``.tif`` of one plane in tiles, with overviews."""
-
-    name = "cog-tifffile"
-    format = "cog"
-    suffix = ".tif"
-    _levels = True
-    _n_axes = range(2, 3)
-    _kinds = _KINDS
-    _strips = False
-
-    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
-        """Refuse what a COG cannot hold beyond what TIFF cannot."""
-        sentence = super().why_unsupported(location, _with_tiles(request))
-        unequal = [factors for factors in request.level_factors if len(set(factors)) > 1]
-        if sentence is None and unequal:
-            return f"{self.name} makes overviews smaller by one factor along both axes, not by {unequal[0]}; use ometiff-tifffile"
-        return sentence
-
-    @contextmanager
-    def create(self, location: Location, request: WriteRequest) -> Iterator[ArrayWriter]:
-        """Take the image, then its overviews, each in one piece."""
-        writer = TiffPages(location, _with_tiles(request), f"{OME_AXES}{request.axes}", overviews=True)
-        try:
-            yield writer
-        finally:
-            writer.close()
-
-    @contextmanager
-    def reopen(self, location: Location) -> Iterator[TiffInPlace]:
-        """Take any region of an uncompressed image, in place."""
-        with self.open(location) as reader:
-            yield TiffInPlace(location, reader)
-
-    @contextmanager
-    def open(self, location: Location) -> Iterator[CogReader]:
-        """Read the tags of the image and its overviews."""
-        with open_tiff(location) as tiff:
-            with reading(location, "a TIFF", *READ_ERRORS):
-                reader = CogReader(location, tiff)
-            yield reader
-
-
-def _with_tiles(request: WriteRequest) -> WriteRequest:
-    """Return the request with the usual tiles where it asks for none: no larger than the image, in steps of 16."""
-    if request.layout is not None:
-        return request
-    return replace(request, layout=Layout(chunk_shape=tuple(min(_TILE, -(-n // 16) * 16) for n in request.shape)))
 
 
 class CogReader(TiffReader):
@@ -101,4 +51,45 @@ class CogReader(TiffReader):
         while (page := self._find(number)) is not None:
             number += 1
             if page.is_reduced and not page.is_mask and is_plain(page) and page.dtype == key.dtype:
-                yield Level(page_shape(page), page, lambda _, page=page: page)
+                yield Level(page_shape(page), page, partial(_only, page))
+
+
+def _only(page: Any, index: int) -> Any:
+    """Return the one page of a level."""
+    return page
+
+
+class CogTifffile(TiffTifffile):
+    """``.tif`` of one plane in tiles, with overviews."""
+
+    name = "cog-tifffile"
+    format = "cog"
+    suffix = ".tif"
+    _levels = True
+    _overviews = True
+    _n_axes = range(2, 3)
+    _kinds = _KINDS
+    _reader = CogReader
+
+    def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
+        """Refuse what a COG cannot hold beyond what TIFF cannot."""
+        sentence = super().why_unsupported(location, _with_tiles(request))
+        unequal = [factors for factors in request.level_factors if len(set(factors)) > 1]
+        if sentence is None and unequal:
+            return f"{self.name} makes overviews smaller by one factor along both axes, not by {unequal[0]}; use ometiff-tifffile"
+        return sentence
+
+    def create(self, location: Location, request: WriteRequest) -> AbstractContextManager[TiffPages]:
+        """Take the image, then its overviews, each in one piece."""
+        return super().create(location, _with_tiles(request))
+
+    def _describe(self, request: WriteRequest) -> str:
+        """Return the axes alone: of tifffile's JSON it would say that the overviews are too many."""
+        return f"{OME_AXES}{request.axes}"
+
+
+def _with_tiles(request: WriteRequest) -> WriteRequest:
+    """Return the request with the usual tiles where it asks for none: no larger than the image, in steps of 16."""
+    if request.layout is not None:
+        return request
+    return replace(request, layout=Layout(chunk_shape=tuple(min(_TILE, -(-n // 16) * 16) for n in request.shape)))

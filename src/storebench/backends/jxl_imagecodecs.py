@@ -7,6 +7,7 @@ libjxl 0.11 makes infinities of NaNs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -65,9 +66,22 @@ def jxl_settings(codec: Codec) -> dict[str, Any]:
     return {"lossless": True, "effort": codec.level} if codec.distance is None else {"distance": codec.distance}
 
 
+@cache
+def _libjxl() -> tuple[int, ...]:
+    """Return the version of libjxl."""
+    import imagecodecs
+
+    return tuple(map(int, imagecodecs.jpegxl_version().split()[-1].split(".")))
+
+
 def why_not_jxl(name: str, request: WriteRequest) -> str | None:
-    """Return the sentence for a distance that libjxl changes without saying so, or None."""
+    """Return the sentence for a distance that libjxl changes without saying so, or an effort that is not safe, or None."""
     distance, (least, most) = request.codec.distance, _DISTANCES
+    if request.codec.level == 1 and request.dtype.itemsize > 1 and request.codec.kind == "jxl" and _libjxl() < (0, 12):
+        return (
+            f"{name} has libjxl {'.'.join(map(str, _libjxl()))}, which writes beyond its memory where 16-bit voxels are noise, "
+            "and so ends the process; take jxl-lossless-2, or imagecodecs 2026.10 or newer"
+        )
     if distance is None:
         return None
     if not least <= distance <= most:

@@ -35,7 +35,7 @@ class TiffTifffile:
     name = "tiff-tifffile"
     format = "tiff"
     library = "tifffile"
-    distributions = ("tifffile", "imagecodecs")
+    distributions: tuple[str, ...] = ("tifffile", "imagecodecs")
     suffix = ".tiff"
     extra = None
     partial_read = True
@@ -44,10 +44,12 @@ class TiffTifffile:
     counts_reads = True
     counts_writes = False  # tifffile writes arrays past any file object of Python
     _levels = False
-    _strips = True
+    _overviews = False  # else all pages are cut into tiles, and smaller levels are pages too
     _n_axes = range(2, 6)
     _kinds = tuple(TIFF_CODECS)
     _dtypes = NUMBERS
+    _reader: type[TiffReader] = TiffReader
+    _n_workers: int | None = None  # for all images of this process
 
     def why_unavailable(self) -> str | None:
         """Return None where tifffile and imagecodecs are installed."""
@@ -65,7 +67,7 @@ class TiffTifffile:
         )
         sentence = sentence or no_checksum(self, request)
         if sentence is None and request.layout is not None:
-            sentence = why_not_cut(request.shape, request.layout, strips=self._strips)
+            sentence = why_not_cut(request.shape, request.layout, strips=not self._overviews)
         _, n_page_axes = cut(request.shape, request.layout)
         return sentence or why_not_compressed(self.name, request, in_volumes=n_page_axes == 3)
 
@@ -73,10 +75,14 @@ class TiffTifffile:
         """Return "planes" where planes are pages, which come in order; "whole" for tiles of volumes."""
         return write_order(request)
 
-    @contextmanager
-    def create(self, location: Location, request: WriteRequest) -> Iterator[TiffPages]:
+    def create(self, location: Location, request: WriteRequest) -> AbstractContextManager[TiffPages]:
         """Take the image in one piece, or plane after plane."""
-        writer = TiffPages(location, request, self._describe(request))
+        return self._write(location, request)
+
+    @contextmanager
+    def _write(self, location: Location, request: WriteRequest) -> Iterator[TiffPages]:
+        description, workers = self._describe(request), self._n_workers
+        writer = TiffPages(location, request, description, overviews=self._overviews, n_workers=workers)
         try:
             yield writer
         finally:
@@ -89,34 +95,37 @@ class TiffTifffile:
     @contextmanager
     def reopen(self, location: Location) -> Iterator[TiffInPlace]:
         """Take any region of an uncompressed file, in place; what was never written of it is not appended."""
-        with _reader(location) as reader:
+        with self._read(location) as reader:
             yield TiffInPlace(location, reader)
 
     def open(self, location: Location) -> AbstractContextManager[ArrayReader]:
         """Read the first page's tags."""
-        return _reader(location)
+        return self._read(location)
+
+    @contextmanager
+    def _read(self, location: Location) -> Iterator[TiffReader]:
+        with open_tiff(location) as tiff:
+            with reading(location, "a TIFF", *READ_ERRORS):
+                reader = self._reader(location, tiff)
+            yield reader
 
     def block_codec(self, request: WriteRequest) -> BlockCodec | str:
         """Return predictor and compressor as tifffile calls them for one strip or tile."""
         return _TiffBlocks(request)
 
     def limit_threads(self, threads: int) -> str | None:
-        """Return None: reading and writing pass `maxworkers=1`, and imagecodecs' codecs use one thread, of OpenJPEG's so many."""
+        """Hold tifffile's workers, which compress, and OpenJPEG's threads; without a limit tifffile chooses half of the cores.
+
+        Strips and tiles are read in one thread, by a loop of our own.
+        """
         check_thread_limit(threads)
         limit_openjpeg(threads)
+        self._n_workers = threads
         return None
 
     def facts(self) -> Mapping[str, str]:
         """Return the compressors inside imagecodecs, and when a file is a BigTIFF."""
         return tiff_facts()
-
-
-@contextmanager
-def _reader(location: Location) -> Iterator[TiffReader]:
-    with open_tiff(location) as tiff:
-        with reading(location, "a TIFF", *READ_ERRORS):
-            reader = TiffReader(location, tiff)
-        yield reader
 
 
 class _TiffBlocks:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import StoredAs, owned
+from storebench.backends._backend import ArrayReader, StoredAs, owned
 from storebench.backends._single_file import check_region, reading
 from storebench.backends._tiff_codecs import KIND_OF_TAG, TIFF_CODECS
 from storebench.backends._tiff_reader import READ_ERRORS, cut_off, open_tiff
@@ -36,10 +36,9 @@ class TiffTifffileZarr(TiffTifffile):
 
     name = "tiff-tifffilezarr"
     distributions: tuple[str, ...] = ("tifffile", "imagecodecs", "zarr")
-    _n_workers: int | None = None  # of tifffile's own choice, for all images of this process
 
     @contextmanager
-    def open(self, location: Location) -> Iterator[_StoreReader]:
+    def open(self, location: Location) -> Iterator[ArrayReader]:
         """Have tifffile find out what the file holds: it parses all pages."""
         with open_tiff(location) as tiff:
             with reading(location, "a TIFF", *_READ_ERRORS):
@@ -47,10 +46,8 @@ class TiffTifffileZarr(TiffTifffile):
             yield reader
 
     def limit_threads(self, threads: int) -> str | None:
-        """Hold tifffile's workers, which are zarr's threads where there are several, and zarr's own."""
-        sentence = super().limit_threads(threads)
-        self._n_workers = threads
-        return sentence or limit_zarr_threads(threads)
+        """Hold tifffile's workers, which are threads of zarr's pool where there are several, and that pool."""
+        return super().limit_threads(threads) or limit_zarr_threads(threads)
 
 
 class _StoreReader:
@@ -63,7 +60,7 @@ class _StoreReader:
         self._n_workers = n_workers
         self._arrays: dict[int, Any] = {}
         first = tiff.pages.first
-        if not first.dataoffsets:
+        if not first.dataoffsets or first.dataoffsets[0] >= self._size:
             raise cut_off(location)
         told = described(first)
         if told is not None and told[0] != tuple(self._series.shape):
