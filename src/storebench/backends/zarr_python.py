@@ -33,7 +33,8 @@ from storebench.backends._zarr_arrays import (
     open_store,
     zarr_facts,
 )
-from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS, why_not_more
+from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS
+from storebench.backends._zarr_refusals import why_not_more
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.codecs import parse_codec
 from storebench.grid import Layout, Shape
