@@ -37,6 +37,8 @@ _CODECS = (
     "jp2-ratio-2",
     "jp2-layers-20-10-1",
     "htj2k-lossless",
+    "pcodec-8",
+    "jxl-lossless-1+crc32c",
 )
 _IMAGES: tuple[tuple[Shape, str], ...] = (
     ((96, 80), "yx"),

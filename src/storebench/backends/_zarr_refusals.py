@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from storebench.backends._backend import WriteRequest, missing_distributions
-from storebench.backends._zarr_more_codecs import FILTERS, ArrayCodec, array_codec
 from storebench.grid import Shape
+from storebench.zarr_codecs import FILTERS, ArrayCodec, array_codec
 
 _JLS_MOST_ERROR: Final = {"uint8": 127, "uint16": 255}
 """Largest error that JPEG-LS can be told: half of the largest value, and what a byte holds."""

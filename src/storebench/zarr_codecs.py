@@ -4,6 +4,8 @@ Two kinds: `Filter` works on the voxels or their bytes before Zstandard, `ArrayC
 Both have the same settings in both versions of Zarr. In v2 they are numcodecs' objects under their `id`; in v3 numcodecs' have
 "numcodecs." before it. Another zarr-python reads them where the same distributions are installed, without any code of storebench:
 imagecodecs-numcodecs and imagecodecs-zarr hold nothing but entry points, so that a process which meets none of them pays nothing.
+
+Here is only what stands in metadata, for who writes it, who reads it, and for the code that is shown; no library is imported.
 """
 
 from __future__ import annotations
