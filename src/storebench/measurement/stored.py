@@ -147,7 +147,7 @@ def _writers_hash() -> str:
     package = Path(storebench.backends.__file__).parent
     digest = hashlib.sha256()
     beside = (storebench.levels, storebench.zarr_codecs)
-    for path in (*sorted(package.glob("*.py")), *(Path(module.__file__) for module in beside)):
+    for path in (*sorted(package.glob("*.py")), *(Path(str(module.__file__)) for module in beside)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
