@@ -22,6 +22,7 @@ ROOMS = (
     "names",  # the grammar that codecs and access patterns share
     "records",
     "codecs",
+    "zarr_codecs",  # what is written in Zarr's metadata, also by the code that is shown
     "stores",
     "backends",
     "levels",

@@ -44,6 +44,8 @@ _CODECS = (
     "jxr-lossless",
     "lerc-lossless",
     "lerc-error-10",
+    "pcodec-8",
+    "jxl-lossless-1+crc32c",
 )
 _IMAGES: tuple[tuple[Shape, str], ...] = (
     ((96, 80), "yx"),

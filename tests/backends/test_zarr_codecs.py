@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from storebench.backends import WriteRequest, get_backend, write_array
 from storebench.backends._zarr_codecs import neutral_name, v2_codecs, v3_codecs
-from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS
 from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import DataError
 from storebench.grid import Layout, Region, Shape
 from storebench.stores import Location
+from storebench.zarr_codecs import FILTERS, MORE_KINDS
 
 HAS_V3_IMAGE_CODECS = importlib.util.find_spec("imagecodecs.zarr") is not None
 """imagecodecs has codecs of Zarr v3 since 2026.8, which needs Python 3.12."""

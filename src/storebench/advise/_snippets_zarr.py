@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.words import listed
 from storebench.codecs import SHUFFLES, Codec
+from storebench.zarr_codecs import array_codec
 
 _ARRAY = f"""\
 array = zarr.create_array(
@@ -117,7 +118,7 @@ def zarr3_zip(wanted: Wanted) -> Gaps:
 
 def _zarr3(template: str, wanted: Wanted) -> Gaps:
     template = template.replace("<<more>>", _names(wanted))
-    return Gaps(template=template, layout=_layout(wanted), codec=_v3_line(wanted))
+    return Gaps(template=template, layout=_layout(wanted), codec=_v3_lines(wanted.codec))
 
 
 def zarrs(wanted: Wanted) -> Gaps:
@@ -133,16 +134,12 @@ def zarr3_fused(wanted: Wanted) -> Gaps:
 def _by_pipeline(pipeline: str, wanted: Wanted, before: str = "") -> Gaps:
     template = _BY_PIPELINE.replace("<<pipeline>>", pipeline).replace("<<more>>", indented(_names(wanted)))
     template = template.replace("import zarr\n\n", f"import zarr\n\n{before}")
-    return Gaps(template=template, layout=indented(_layout(wanted)), codec=indented(_v3_line(wanted)))
+    return Gaps(template=template, layout=indented(_layout(wanted)), codec=indented(_v3_lines(wanted.codec)))
 
 
 def _names(wanted: Wanted) -> str:
     names = "" if wanted.axes is None else f"    dimension_names={tuple(wanted.axes)!r},\n"
     return names.replace("'", '"')
-
-
-def _v3_line(wanted: Wanted) -> str:
-    return f"    compressors={_v3(wanted.codec)},\n"
 
 
 def zarr2(wanted: Wanted) -> Gaps:
@@ -159,7 +156,7 @@ def omezarr_05(wanted: Wanted) -> Gaps | str:
     """Store in OME-Zarr 0.5, which is Zarr v3."""
     names = "        dimension_names=list(axes),\n"
     attributes = '    attributes={"ome": {"version": "0.5", "multiscales": [multiscale]}},\n'
-    return _omezarr(wanted, attributes, names, f"    compressors={_v3(wanted.codec)},\n")
+    return _omezarr(wanted, attributes, names, _v3_lines(wanted.codec))
 
 
 def omezarr_04(wanted: Wanted) -> Gaps | str:
@@ -204,6 +201,22 @@ def _call(name: str, settings: Sequence[str]) -> str:
     return f"{name}(\n{lines}    )"
 
 
+def _literal(values: Mapping[str, Any]) -> list[str]:
+    """Return a dictionary as code, a line for each of its entries."""
+    entries = [f'"{key}": {json.dumps(v) if isinstance(v, str) else repr(v)},' for key, v in values.items()]
+    return ["{", *(f"    {entry}" for entry in entries), "}"]
+
+
+def _v3_lines(codec: Codec) -> str:
+    """Return the serializer where it is not zarr's own, and the compressors, as arguments."""
+    whole, lines = array_codec(codec), ""
+    if whole is not None:
+        settings = "\n    ".join(_literal(whole.settings(codec)))
+        lines = f'    serializer={{\n        "name": "{whole.id_in(3)}",\n        "configuration": '
+        lines += settings.replace("\n", "\n    ") + ",\n    },\n"
+    return f"{lines}    compressors={_v3(codec)},\n"
+
+
 def _v3(codec: Codec) -> str:
     """Return zarr's bytes-to-bytes codecs as code."""
     steps = []
@@ -222,7 +235,10 @@ def _v3(codec: Codec) -> str:
 def _v2(codec: Codec) -> list[str]:
     """Return numcodecs' steps as code, in the order in which they encode."""
     steps = []
-    if codec.kind == "gzip":
+    whole = array_codec(codec)
+    if whole is not None:
+        steps.append(_call("numcodecs.get_codec", _literal({"id": whole.id, **whole.settings(codec)})))
+    elif codec.kind == "gzip":
         steps.append(f"numcodecs.GZip({codec.level})")
     elif codec.kind == "zstd":
         steps.append(f"numcodecs.Zstd({codec.level})")

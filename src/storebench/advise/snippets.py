@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_chunked, _snippets_files, _snippets_medical, _snippets_n5, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import (
+    _snippets_chunked,
+    _snippets_files,
+    _snippets_medical,
+    _snippets_n5,
+    _snippets_tensorstore,
+    _snippets_zarr,
+)
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
 from storebench.levels import SPATIAL_AXES
+from storebench.zarr_codecs import array_codec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +148,11 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def _writes(candidate: Candidate, codec: Codec) -> bool:
     """Tell whether the writer of a candidate's format says all of a codec."""
     form = candidate.name.partition("-")[0].removesuffix("stack")
+    whole = array_codec(codec)
+    if whole is not None and _KINDS.get(form) is _ZARR:
+        told = whole.name(whole.settings(codec)) == codec.name.removesuffix("+crc32c")
+        shape_is_told = codec.kind == "sz3" and form != "zarr3"  # among its settings of Zarr v2
+        return told and not shape_is_told and (candidate.backend or "zarrpython").endswith("zarrpython")
     says_it = codec.kind in _KINDS.get(form, ()) and (codec.filter is None or form == "hdf5")
     return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or form in _HAS_CHECKSUMS)
 

@@ -9,16 +9,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._zarr_more_codecs import (
+from storebench.codecs import SHUFFLES, Codec, parse_codec
+from storebench.errors import UnknownNameError
+from storebench.grid import Shape
+from storebench.zarr_codecs import (
     FILTERS,
     V3_PREFIX,
     array_codec,
     name_of_array_codec,
     suffix_of_filter,
 )
-from storebench.codecs import SHUFFLES, Codec, parse_codec
-from storebench.errors import UnknownNameError
-from storebench.grid import Shape
 
 BUILT_IN: Final = ("none", "gzip", "zstd", "blosc")
 """Codec families that zarr has of itself, in both versions of the format, and every pipeline with it."""

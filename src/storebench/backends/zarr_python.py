@@ -34,12 +34,13 @@ from storebench.backends._zarr_arrays import (
     open_store,
     zarr_facts,
 )
-from storebench.backends._zarr_more_codecs import FILTERS, MORE_KINDS, why_not_more
 from storebench.backends._zarr_pipelines import CONFIGURED, Pipeline
+from storebench.backends._zarr_refusals import why_not_more
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.codecs import parse_codec
 from storebench.grid import Layout, Shape
 from storebench.stores import Location
+from storebench.zarr_codecs import FILTERS, MORE_KINDS
 
 # Every numpy number that zarr has.
 _DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"

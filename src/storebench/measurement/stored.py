@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import storebench.backends
 import storebench.levels
+import storebench.zarr_codecs
 from storebench.backends import Backend, StoredAs, WriteRequest, write_array
 from storebench.codecs import parse_codec
 from storebench.errors import VerificationError
@@ -145,7 +146,8 @@ def _writers_hash() -> str:
     """Return a hash of the code that writes and makes levels: a mended writer must not find its old stores."""
     package = Path(storebench.backends.__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(package.glob("*.py")), Path(storebench.levels.__file__)):
+    beside = (storebench.levels, storebench.zarr_codecs)
+    for path in (*sorted(package.glob("*.py")), *(Path(str(module.__file__)) for module in beside)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
