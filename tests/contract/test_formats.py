@@ -67,7 +67,7 @@ def test_a_lossy_codec_keeps_its_bound(name: str, codec_name: str, dtype: str, t
 
 # the published heart volume
 
-_HEART_CODECS = ("zstd-3", "deflate-6", "png-6", "jp2-lossless", "htj2k-lossless", "none")
+_HEART_CODECS = ("zstd-3", "blosc-zstd-1-bitshuffle", "deflate-6", "png-6", "jp2-lossless", "htj2k-lossless", "none")
 
 
 def _heart_request(backend: Backend, values: NDArray, axes: str) -> WriteRequest | str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from storebench.advise import _snippets_files, _snippets_tensorstore, _snippets_zarr
+from storebench.advise import _snippets_files, _snippets_omezarr, _snippets_tensorstore, _snippets_zarr
 from storebench.advise._snippet import CODEC_GAP, LAYOUT_GAP, Gaps, Wanted
 from storebench.advise.candidates import Candidate
 from storebench.codecs import Codec
@@ -70,6 +70,12 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "omezarr-0.4-tensorstore": _snippets_tensorstore.omezarr_04,
         "omezarr-0.5-tensorstore": _snippets_tensorstore.omezarr_05,
         "precomputed-tensorstore": _snippets_tensorstore.precomputed,
+        "omezarr-0.4-omezarrpy": _snippets_omezarr.by_omezarrpy("0.4"),
+        "omezarr-0.5-omezarrpy": _snippets_omezarr.by_omezarrpy("0.5"),
+        "omezarr-0.4-ngffzarr": _snippets_omezarr.by_ngffzarr("0.4"),
+        "omezarr-0.5-ngffzarr": _snippets_omezarr.by_ngffzarr("0.5"),
+        "omezarr-0.4-iohub": _snippets_omezarr.by_iohub("0.4"),
+        "omezarr-0.5-iohub": _snippets_omezarr.by_iohub("0.5"),
     }
 )
 

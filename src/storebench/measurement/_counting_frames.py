@@ -24,6 +24,9 @@ NOT_BY_VIEW: Final[tuple[tuple[str, str], ...]] = (
         "pngstack-*",
         "a PNG is decoded whole: each view reads the whole files of its planes, in pieces of Pillow's choice",
     ),
+    ("omezarr-*-omezarrpy", "ome-zarr-py makes its store from a path, and nothing tells what it reads of it"),
+    ("omezarr-*-ngffzarr", "zarrista opens files itself, and nothing tells what it reads of them"),
+    ("omezarr-*-iohub", "zarrs opens files itself, and nothing tells what it reads of them"),
     ("hdf5-h5py", "HDF5 keeps chunks in a cache, and 64 KiB of what is not chunked: views that overlap read less"),
 )
 """Backends whose views are not what geometry says, by pattern of their names, and why."""
