@@ -2,6 +2,7 @@
 
 A block of `python` or `console` is executed. One that takes minutes, or needs what a test has not, says so where it
 begins, as in "```console no-run (four minutes)"; "console exit-2" is a command that has to end with that code.
+"python needs-iohub" is run where that module is installed.
 In the text below a command, "…" stands for anything, and times, speeds and versions are not compared.
 
 `python tests/test_docs.py` prints the tables for docs/formats.md (backends) and docs/method.md (explained differences).
@@ -10,11 +11,13 @@ In the text below a command, "…" stands for anything, and times, speeds and ve
 from __future__ import annotations
 
 import ast
+import copy
 import os
 import re
 import shlex
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,13 +173,29 @@ def test_console_blocks_run_and_print_what_is_shown(block: Block, folder: Path) 
 def test_python_blocks_run_one_after_another(page: Path, folder: Path) -> None:
     """A block that ends with an expression and is followed by a comment "# → value" must have that value."""
     namespace: dict[str, object] = {}
-    for block in PYTHON[page]:
-        exec(compile(block.text, block.place, "exec"), namespace)  # noqa: S102 (our own pages)
-        for line in block.text.splitlines():
-            expression, arrow, value = line.partition("  # → ")
-            if arrow:
-                found = eval(expression, namespace)  # noqa: S307 (our own pages)
-                assert found == ast.literal_eval(value), f"{block.place}: {expression} is {found!r}"
+    with _zarr_as_it_was():
+        for block in PYTHON[page]:
+            if block.info.startswith("needs-"):
+                pytest.importorskip(block.info.removeprefix("needs-"), reason=f"{block.place}: {block.info}")
+            exec(compile(block.text, block.place, "exec"), namespace)  # noqa: S102 (our own pages)
+            for line in block.text.splitlines():
+                expression, arrow, value = line.partition("  # → ")
+                if arrow:
+                    found = eval(expression, namespace)  # noqa: S307 (our own pages)
+                    assert found == ast.literal_eval(value), f"{block.place}: {expression} is {found!r}"
+
+
+@contextmanager
+def _zarr_as_it_was() -> Iterator[None]:
+    """Undo what a page does to zarr's configuration, and a library without telling."""
+    import zarr
+
+    before = copy.deepcopy(zarr.config.config)
+    try:
+        yield
+    finally:
+        zarr.config.config.clear()
+        zarr.config.config.update(before)
 
 
 def test_every_block_says_what_it_is_and_few_are_not_run() -> None:
@@ -233,7 +252,8 @@ def families_of(backend: Backend, n_axes: int, dtype: str, codecs: list[str]) ->
     found: dict[str, str] = {}
     for codec in codecs:
         bare = codec.removesuffix("+crc32c").removesuffix("-predictor")
-        name = "blosc-…" if bare.startswith("blosc-") else re.sub(r"-\d+$", "-N", bare)
+        alone = sum(name.startswith("blosc-") for name in codecs) == 1
+        name = "blosc-…" if bare.startswith("blosc-") and not alone else re.sub(r"-\d+$", "-N", bare)
         found.setdefault(
             name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, dtype, bare + flag))
         )

@@ -19,8 +19,16 @@ from storebench.grid import Layout, Region
 from storebench.stores import Location
 
 _CODECS = (
-    *("zstd-3", "blosc-zstd-3-shuffle", "deflate-3", "png-3", "jp2-lossless", "htj2k-lossless", "jxl-lossless-3"),
-    *("jls-lossless", "jxr-lossless", "lerc-lossless", "gzip-3", "none"),
+    *(
+        "zstd-3",
+        "blosc-zstd-3-shuffle",
+        "blosc-zstd-1-bitshuffle",
+        "deflate-3",
+        "png-3",
+        "jp2-lossless",
+        "htj2k-lossless",
+    ),
+    *("jxl-lossless-3", "jls-lossless", "jxr-lossless", "lerc-lossless", "gzip-3", "none"),
 )
 _CALLS, _LEAST_CALLS, _LEAST_S = 60, 3, 0.1
 

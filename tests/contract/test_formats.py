@@ -133,6 +133,7 @@ def test_a_codec_with_an_aim_comes_near_to_it(name: str, codec_name: str, dtype:
 
 _HEART_CODECS = (
     "zstd-3",
+    "blosc-zstd-1-bitshuffle",
     "deflate-6",
     "png-6",
     "jp2-lossless",

@@ -54,7 +54,12 @@ def images(storage: Storage) -> dict[int, Image]:
 
 def _workloads(storage: Storage, images: dict[int, Image], backend: str) -> Iterator[ReadWorkload]:
     """Yield the trace on every setting that the backend takes: with levels, with shards, or at full resolution."""
-    codec = _CODECS.get(BACKENDS[backend].format.removesuffix("stack"), "none")
+    usual = _CODECS.get(BACKENDS[backend].format.removesuffix("stack"), "none")
+    found = list(_workloads_of(storage, images, backend, usual))
+    yield from found or _workloads_of(storage, images, backend, "blosc-zstd-1-bitshuffle")  # iohub has no other codec
+
+
+def _workloads_of(storage: Storage, images: dict[int, Image], backend: str, codec: str) -> Iterator[ReadWorkload]:
     for image, settings in itertools.product(images.values(), _SETTINGS):
         cut = {
             name: value[-len(image.shape) :] if name.endswith("shape") else value for name, value in settings.items()

@@ -16,6 +16,7 @@ from storebench.advise import (
     _snippets_files,
     _snippets_medical,
     _snippets_n5,
+    _snippets_omezarr,
     _snippets_tensorstore,
     _snippets_zarr,
 )
@@ -101,6 +102,12 @@ _WRITERS: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyType
         "zarr3-acquirezarr": _snippets_chunked.acquire_zarr,
         "icechunk-icechunk": _snippets_chunked.icechunk,
         "b2nd-blosc2": _snippets_chunked.b2nd,
+        "omezarr-0.4-omezarrpy": _snippets_omezarr.by_omezarrpy("0.4"),
+        "omezarr-0.5-omezarrpy": _snippets_omezarr.by_omezarrpy("0.5"),
+        "omezarr-0.4-ngffzarr": _snippets_omezarr.by_ngffzarr("0.4"),
+        "omezarr-0.5-ngffzarr": _snippets_omezarr.by_ngffzarr("0.5"),
+        "omezarr-0.4-iohub": _snippets_omezarr.by_iohub("0.4"),
+        "omezarr-0.5-iohub": _snippets_omezarr.by_iohub("0.5"),
     }
 )
 

@@ -237,7 +237,7 @@ def store_what_was_left_out(
     for path, values, layout in levels:
         regions = _objects_with_an_empty_chunk(values, layout)
         if regions:
-            store = open_store(location, read_only=False)
+            store = open_store(Location(location.path), read_only=False)  # not counted, as all the rest is not
             writer = ArraysWriter([open_array(store, location, zarr_format=zarr_format, name=path, mode="r+")])
             for region in regions:
                 writer.write(region, values[region.slices])

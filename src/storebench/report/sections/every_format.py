@@ -28,13 +28,13 @@ WRITE: Final = "write"
 _MOST_IMAGES: Final = 2
 _MOST_PANELS: Final = 6
 _FAMILIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("Zarr", ("zarr2", "zarr3")),
+    ("Zarr", ("zarr2", "zarr3", "zarr3zip", "icechunk")),
     ("OME-Zarr", ("omezarr",)),
     ("N5, precomputed", ("n5", "precomputed")),
     ("HDF5, Blosc2", ("hdf5", "b2nd", "blosc2")),
     ("TIFF", ("tiff", "ometiff", "cog", "tiffstack")),
     ("PNG, JPEG", ("png", "jp2", "htj2k", "jxl", "jls", "jxr", "webp")),
-    ("medical, EM", ("nifti", "nrrd", "mrc", "dicom")),
+    ("medical, EM", ("nifti", "niftigz", "nrrd", "mrc", "dicom")),
 )
 OTHERS: Final = "raw, others"
 FAMILIES: Final = (*(name for name, _ in _FAMILIES), OTHERS)
