@@ -37,7 +37,10 @@ _ASKED_NOTHING = {
     "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-glymur": "import glymur; glymur.Jp2k({path!r}, data=image)",
-    "imagecodecs": "import imagecodecs; imagecodecs.imwrite({path!r}, image)",
+    "b2nd": "import blosc2; blosc2.asarray(image, urlpath={path!r}, mode='w')",
+    "icechunk": "import icechunk, zarr; storage = icechunk.local_filesystem_storage({path!r}); "
+    "session = icechunk.Repository.create(storage).writable_session('main'); "
+    "zarr.create_array(session.store, data=image); session.commit('image')",
 }
 _BY_BACKEND = {
     "zarr2-zarrpython": "zarr2",
@@ -58,10 +61,8 @@ _BY_BACKEND = {
     "png-imageio": "png-imageio",
     "jp2-imageio": "jp2-imageio",
     "jp2-glymur": "jp2-glymur",
-    "tiff-tifffilezarr": "tiff",
-    "jxl-imagecodecs": "imagecodecs",
-    "jls-imagecodecs": "imagecodecs",
-    "jxr-imagecodecs": "imagecodecs",
+    "b2nd-blosc2": "b2nd",
+    "icechunk-icechunk": "icechunk",
 }
 
 
