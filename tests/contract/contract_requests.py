@@ -42,13 +42,14 @@ def images(request: WriteRequest) -> tuple[NDArray, ...]:
 
 
 def _layouts(shape: Shape) -> Iterator[Layout | None]:
-    """Yield the library's choice, TIFF-like tiles, small odd chunks, shards, and one chunk larger than the image."""
+    """Yield the library's choice, TIFF-like tiles, odd chunks, shards, a chunk larger than the image, TIFF-like tiles of volumes."""
     leading = len(shape) - 2
     yield None
     yield Layout(chunk_shape=(1,) * leading + (16, 16))
     yield Layout(chunk_shape=(2,) * leading + (5, 7))
     yield Layout(chunk_shape=(1,) * leading + (5, 7), shard_shape=(2,) * leading + (10, 7))
     yield Layout(chunk_shape=tuple(n + 2 for n in shape))
+    yield Layout(chunk_shape=((1,) * (leading - 1) + (2,) * leading)[:leading] + (16, 16))
 
 
 @functools.cache
@@ -120,13 +121,14 @@ def _choices(backend: Backend) -> tuple[tuple[str, str, str, int], ...]:
 
 
 def _extent(kind: int, axis_from_last: int) -> st.SearchStrategy[int]:
-    largest = 40 if kind in (0, 1) and axis_from_last < 2 else 4 if kind == 1 else 7
+    largest = 40 if kind in (0, 1, 5) and axis_from_last < 2 else 4 if kind in (1, 5) else 7
     return st.one_of(st.just(1), st.integers(1, largest), *([st.sampled_from((3, 4))] if axis_from_last == 0 else []))
 
 
 def _chunk_extent(kind: int, axis_from_last: int) -> st.SearchStrategy[int]:
-    if kind == 1:
-        return st.sampled_from((16, 32)) if axis_from_last < 2 else st.just(1)
+    if kind in (1, 5):
+        deep = kind == 5 and axis_from_last == 2
+        return st.sampled_from((16, 32)) if axis_from_last < 2 else st.integers(1, 3) if deep else st.just(1)
     return st.integers(1, 9)
 
 
