@@ -64,7 +64,8 @@ def test_stacks_and_ome_take_what_their_planes_and_arrays_take() -> None:
     for backend, codec in DEFAULT_CODECS.items():
         plane = backend.replace("stack", "")
         version = plane.replace("omezarr-0.4", "zarr2").replace("omezarr-0.5", "zarr3")
-        assert DEFAULT_CODECS[version] == codec
+        if version in DEFAULT_CODECS:  # libraries for OME-Zarr alone: tests/backends/test_omezarr_writers.py asks them
+            assert DEFAULT_CODECS[version] == codec
     assert set(_BY_BACKEND) <= set(DEFAULT_CODECS)
 
 
