@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
+import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +29,7 @@ import numpy as np
 import pytest
 
 from storebench.backends import BACKENDS, Backend, WriteRequest
+from storebench.backends._remote import REMOTE
 from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.stores import Location
@@ -247,50 +252,124 @@ def takes(backend: Backend, n_axes: int, dtype: str, codec: str, *, levels: bool
     return backend.why_unsupported(Location(Path("image" + backend.suffix)), request) is None
 
 
-def families_of(backend: Backend, n_axes: int, dtype: str, codecs: list[str]) -> list[str]:
+def families_of(backend: Backend, n_axes: int, codecs: list[str]) -> list[str]:
     """Return the families of codecs, with what may be added in brackets: "zstd-N[-predictor]"."""
     found: dict[str, str] = {}
     for codec in codecs:
         bare = codec.removesuffix("+crc32c").removesuffix("-predictor")
-        alone = sum(name.startswith("blosc-") for name in codecs) == 1
-        name = "blosc-…" if bare.startswith("blosc-") and not alone else re.sub(r"-\d+$", "-N", bare)
-        found.setdefault(
-            name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, dtype, bare + flag))
-        )
+        blosc = re.match(r"blosc2?-", bare)
+        alike = [name for name in codecs if blosc and name.startswith(blosc[0])]
+        name = f"{blosc[0]}…" if blosc and len(alike) > 1 else bare if blosc else re.sub(r"-\d+(\.\d+)?", "-N", bare)
+        found.setdefault(name, name + "".join(f"[{flag}]" for flag in _FLAGS if adds(backend, n_axes, bare + flag)))
     return list(found.values())
 
 
-def adds(backend: Backend, n_axes: int, dtype: str, codec: str) -> bool:
+def adds(backend: Backend, n_axes: int, codec: str) -> bool:
     try:
-        return takes(backend, n_axes, dtype, codec)
+        return any(takes(backend, n_axes, dtype, codec) for dtype in ("uint8", "uint16"))
     except UnknownNameError:
         return False
 
 
+@functools.cache
+def taken(name: str) -> tuple[list[str], list[int], list[str]]:
+    """Return what a backend takes: examples of codecs, numbers of axes, dtypes."""
+    backend = BACKENDS[name]
+    pairs = [(n, d) for n in _SHAPES for d in ("uint8", "uint16", "float32", "uint32")]
+    codecs = [c for c in EXAMPLES if any(takes(backend, n, d, c) for n, d in pairs)]
+    n_axes = [n for n in _SHAPES if any(takes(backend, n, d, c) for c in codecs for m, d in pairs if m == n)]
+    return codecs, n_axes, [d for d in _DTYPES if any(takes(backend, n_axes[0], d, c) for c in codecs)]
+
+
 def backend_row(backend: Backend) -> str:
-    """Return a backend's line of the table in docs/formats.md, found by asking it."""
-    dtype = next(d for d in ("uint8", "uint16") if any(takes(backend, n, d, c) for n in _SHAPES for c in EXAMPLES))
-    codecs = [c for c in EXAMPLES if any(takes(backend, n, dtype, c) for n in _SHAPES)]
-    n_axes = [n for n in _SHAPES if any(takes(backend, n, dtype, c) for c in codecs)]
-    dtypes = [d for d in _DTYPES if any(takes(backend, n_axes[0], d, c) for c in codecs)]
-    levels = any(takes(backend, n, dtype, codecs[0], levels=True) for n in n_axes)
+    """Return a backend's line of the first table in docs/formats.md, found by asking it."""
+    codecs, n_axes, dtypes = taken(backend.name)
+    lossless = [codec for codec in codecs if parse_codec(codec).lossless]
     cells = [
         f"`{backend.name}`",
         backend.format,
         ", ".join(backend.distributions),
         str(n_axes[0]) if len(n_axes) == 1 else f"{n_axes[0]} to {n_axes[-1]}",
         "all integers and floats" if dtypes == _DTYPES else ", ".join(dtypes),
-        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], dtype, codecs)),
-        "yes" if backend.partial_read else "no",
-        "several" if levels else "one",
+        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], lossless)),
+        ", ".join(f"`{family}`" for family in families_of(backend, n_axes[0], [c for c in codecs if c not in lossless]))
+        or "none",
     ]
     return f"| {' | '.join(cells)} |"
 
 
+def abilities_row(backend: Backend, threads: Mapping[str, str]) -> str:
+    """Return a backend's line of the second table."""
+    codecs, n_axes, dtypes = taken(backend.name)
+    levels = any(takes(backend, n, d, c, levels=True) for n in n_axes for d in dtypes[:3] for c in codecs[:3])
+    counted = [word for word, is_it in (("reads", backend.counts_reads), ("writes", backend.counts_writes)) if is_it]
+    cells = [
+        f"`{backend.name}`",
+        "yes" if backend.partial_read else "no",
+        "its own" if backend.makes_levels else "several" if levels else "one",
+        str(n_axes[-1]),
+        threads.get(backend.name, "?"),
+        ", ".join(counted) or "no",
+        {"processes": "yes", "threads": "by threads", "none": "no"}[backend.parallel_writes],
+        REMOTE[backend.library],
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+_ASK_FOR_THREADS = """
+import json, sys
+from storebench.backends import BACKENDS
+told = {}
+for name, backend in BACKENDS.items():
+    if backend.why_unavailable() is None:
+        told[name] = backend.limit_threads(int(sys.argv[1])) is None
+print(json.dumps(told))
+"""
+
+
+@functools.cache
+def threads_held() -> dict[str, str]:
+    """Return to how many threads each backend that can work here says it can be held, in a fresh process."""
+    held: dict[str, str] = {}
+    for threads in (1, 2):
+        command = [sys.executable, "-c", _ASK_FOR_THREADS, str(threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for name, is_held in json.loads(done.stdout).items():
+            before = held.get(name, "no")
+            held[name] = before if before != "no" or not is_held else "yes" if threads == 1 else "to 2 or more"
+    return held
+
+
 def backends_table() -> str:
-    heads = ["Backend", "Format", "Libraries", "Axes", "Voxels", "Codecs", "Reads a part alone", "Levels"]
+    heads = ["Backend", "Format", "Libraries", "Axes", "Voxels", "Codecs without loss", "With loss"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     return "\n".join([*lines, *map(backend_row, BACKENDS.values())])
+
+
+def abilities_table(names: Iterable[str] = BACKENDS) -> str:
+    heads = [
+        "Backend",
+        "Reads a part alone",
+        "Levels",
+        "Most axes",
+        "Threads held",
+        "Counted",
+        "Parallel writes",
+        "Remote",
+    ]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *(abilities_row(BACKENDS[name], threads_held()) for name in names)])
+
+
+def test_the_table_of_abilities_is_what_the_backends_say() -> None:
+    """Of those that can work here: how many threads hold a library, the others cannot be asked."""
+    page = (ROOT / "docs" / "formats.md").read_text()
+    missing = [line for line in abilities_table(threads_held()).splitlines() if line not in page]
+    assert missing == [], "python tests/test_docs.py prints the table for docs/formats.md"
+
+
+def test_of_every_library_it_is_said_whether_it_reads_from_far_away() -> None:
+    assert {backend.library for backend in BACKENDS.values()} <= set(REMOTE), "say so in backends/_remote.py"
 
 
 def test_the_table_of_backends_is_what_the_code_does() -> None:
@@ -318,4 +397,4 @@ def test_every_dataset_and_suite_is_documented() -> None:
 
 
 if __name__ == "__main__":
-    os.write(1, f"{backends_table()}\n\n{explained_table()}\n".encode())
+    os.write(1, f"{backends_table()}\n\n{abilities_table()}\n\n{explained_table()}\n".encode())

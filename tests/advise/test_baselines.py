@@ -37,6 +37,7 @@ _ASKED_NOTHING = {
     "png-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-imageio": "import imageio.v3 as iio; iio.imwrite({path!r}, image)",
     "jp2-glymur": "import glymur; glymur.Jp2k({path!r}, data=image)",
+    "imagecodecs": "import imagecodecs; imagecodecs.imwrite({path!r}, image)",
     "b2nd": "import blosc2; blosc2.asarray(image, urlpath={path!r}, mode='w')",
     "icechunk": "import icechunk, zarr; storage = icechunk.local_filesystem_storage({path!r}); "
     "session = icechunk.Repository.create(storage).writable_session('main'); "
@@ -61,6 +62,10 @@ _BY_BACKEND = {
     "png-imageio": "png-imageio",
     "jp2-imageio": "jp2-imageio",
     "jp2-glymur": "jp2-glymur",
+    "tiff-tifffilezarr": "tiff",
+    "jxl-imagecodecs": "imagecodecs",
+    "jls-imagecodecs": "imagecodecs",
+    "jxr-imagecodecs": "imagecodecs",
     "b2nd-blosc2": "b2nd",
     "icechunk-icechunk": "icechunk",
 }
@@ -95,7 +100,8 @@ def test_stacks_and_ome_take_what_their_planes_and_arrays_take() -> None:
     for backend, codec in DEFAULT_CODECS.items():
         plane = backend.replace("stack", "")
         version = plane.replace("omezarr-0.4", "zarr2").replace("omezarr-0.5", "zarr3")
-        assert DEFAULT_CODECS[version] == codec
+        if version in DEFAULT_CODECS:  # libraries for OME-Zarr alone: tests/backends/test_omezarr_writers.py asks them
+            assert DEFAULT_CODECS[version] == codec
     assert set(_BY_BACKEND) <= set(DEFAULT_CODECS)
 
 

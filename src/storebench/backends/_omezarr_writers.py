@@ -88,6 +88,8 @@ class OmeZarrLibrary:
     def opening(self, location: Location) -> Iterator[None]:
         """Turn a library's complaint about an image into a sentence that names the file."""
         try:
+            if not (location.path / (".zgroup" if self.zarr_format == 2 else "zarr.json")).exists():
+                raise FileNotFoundError(location.path)  # some would find the other version and read that
             yield
         except StorebenchError:
             raise

@@ -121,8 +121,6 @@ class OmeZarrIohub(OmeZarrLibrary):
     def _opened(self, location: Location, to: str) -> Any:
         mode = {"read": "r", "write": "r+"}[to]
         with self.opening(location), _pipeline(to):
-            if not (location.path / (".zgroup" if self.zarr_format == 2 else "zarr.json")).exists():
-                raise FileNotFoundError(f"no OME-Zarr {self.version}")  # iohub would find the other version and read it
             position = _open_ome_zarr(location, mode=mode, version=self.version, implementation=_IMPLEMENTATIONS[to])
             _paths(position)
             return position

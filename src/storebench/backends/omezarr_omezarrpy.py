@@ -91,9 +91,7 @@ class OmeZarrPy(OmeZarrLibrary):
         from ome_zarr.reader import Multiscales, Reader
 
         place = parse_url(str(location.path), mode="r", fmt=format_from_version(self.version))
-        if place is None or place.fmt.version != self.version:
-            raise DataError(f"{location.path} is no OME-Zarr {self.version} image; check the path")
-        for node in Reader(place)():
+        for node in Reader(place)() if place is not None else ():
             if node.load(Multiscales) is not None:
                 return list(node.data)
         raise DataError(f"{location.path} is no OME-Zarr {self.version} image: it has no multiscales; check the path")
