@@ -42,14 +42,14 @@ def images(request: WriteRequest) -> tuple[NDArray, ...]:
 
 
 def _layouts(shape: Shape) -> Iterator[Layout | None]:
-    """Yield the library's choice, TIFF-like tiles, odd chunks, shards, a chunk larger than the image, TIFF-like tiles of volumes."""
+    """Yield the library's choice, tiles as of TIFF, odd chunks, shards, a chunk larger than the image, tiles of volumes."""
     leading = len(shape) - 2
     yield None
     yield Layout(chunk_shape=(1,) * leading + (16, 16))
     yield Layout(chunk_shape=(2,) * leading + (5, 7))
     yield Layout(chunk_shape=(1,) * leading + (5, 7), shard_shape=(2,) * leading + (10, 7))
     yield Layout(chunk_shape=tuple(n + 2 for n in shape))
-    yield Layout(chunk_shape=((1,) * (leading - 1) + (2,) * leading)[:leading] + (16, 16))
+    yield Layout(chunk_shape=(*((1,) * (leading - 1) + (2,) * leading)[:leading], 16, 16))
 
 
 @functools.cache

@@ -7,6 +7,7 @@ dates) is there and empty.
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ _EMPTY: Final = (
 """What must be there and may be empty (type 2)."""
 
 _ITEM: Final = 0xFFFEE000
+File = IO[bytes] | io.BufferedIOBase | io.RawIOBase
 _END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 """What closes compressed frames."""
 _START_OF_SCAN: Final = b"\xff\xda"
@@ -169,7 +171,7 @@ def near_setting(codec: Codec) -> dict[str, int]:
     return {} if codec.max_error is None else {"jls_error": int(codec.max_error)}
 
 
-def frame_lengths(file: IO[bytes]) -> Iterator[int]:
+def frame_lengths(file: File) -> Iterator[int]:
     """Yield the bytes of each compressed frame; the file stands at each when it comes.
 
     Parameters
@@ -183,7 +185,7 @@ def frame_lengths(file: IO[bytes]) -> Iterator[int]:
             yield n_bytes
 
 
-def _item_lengths(file: IO[bytes]) -> Iterator[int]:
+def _item_lengths(file: File) -> Iterator[int]:
     while True:
         group, element, n_bytes = struct.unpack("<HHL", file.read(8))
         if group << 16 | element != _ITEM:
@@ -193,7 +195,7 @@ def _item_lengths(file: IO[bytes]) -> Iterator[int]:
         file.seek(start + n_bytes)
 
 
-def check_frames(file: IO[bytes], offset: int) -> None:
+def check_frames(file: File, offset: int) -> None:
     """Make sure that no compressed frame is cut off: CharLS may search for the end of one for ever.
 
     Parameters
