@@ -230,6 +230,12 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors_of(there), f"{page.name}: no heading for {target}"
 
 
+def test_every_finding_is_listed() -> None:
+    folder = ROOT / "docs" / "findings"
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text()))
+    assert listed == {page.name for page in folder.glob("*.md")} - {"README.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_page_names_a_place_on_somebodys_machine(page: Path) -> None:
     found = re.findall(r"(?<![\w.])/(?:home|root|tmp|work|opt|Users)/\S*", page.read_text())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storebench.backends import BACKENDS, Backend, OwnFsync, why_no_own_fsync, write_array
+from storebench.backends import ALWAYS_SYNCED, BACKENDS, Backend, OwnFsync, why_no_own_fsync, write_array
 from storebench.errors import UnsupportedError
 from storebench.stores import Location
 
@@ -56,7 +56,11 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> _Traced:
 
 def test_a_write_that_is_to_return_syncs_nothing(backend: Backend, traced: _Traced) -> None:
     assert (traced.folder / f"{backend.name}.returned").is_dir()
-    assert traced.syncs[f"{backend.name}.returned"] == 0
+    n_syncs = traced.syncs[f"{backend.name}.returned"]
+    if isinstance(backend, OwnFsync) and backend.own_fsync == ALWAYS_SYNCED:  # marked: it cannot be held to equal terms
+        assert n_syncs > 0
+    else:
+        assert n_syncs == 0
 
 
 @pytest.mark.parametrize("name", _OWN)

@@ -14,6 +14,7 @@ from typing import Final
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ALWAYS_SYNCED,
     ArrayReader,
     ArrayWriter,
     Backend,
@@ -68,6 +69,7 @@ from storebench.grid import Region
 from storebench.stores import Location
 
 __all__ = [
+    "ALWAYS_SYNCED",
     "BACKENDS",
     "ArrayReader",
     "ArrayWriter",

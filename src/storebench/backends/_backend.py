@@ -260,7 +260,11 @@ class OwnFsync(Protocol):
 
     @property
     def own_fsync(self) -> str:
-        """The library's setting that does it, as in "file_io_sync"."""
+        """The library's setting that does it, as in "file_io_sync"; `ALWAYS_SYNCED` where it has none and does it anyway."""
+
+
+ALWAYS_SYNCED: Final = "always on"
+"""`OwnFsync.own_fsync` of a library that syncs whatever is asked: its writes that are to return are durable too."""
 
 
 def why_no_own_fsync(backend: Backend) -> str | None:

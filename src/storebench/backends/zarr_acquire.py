@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends._backend import (
+    ALWAYS_SYNCED,
     ArrayReader,
     ArrayWriter,
     BlockCodec,
@@ -73,6 +74,7 @@ class Zarr3AcquireZarr:
     counts_reads = True
     counts_writes = False
     writes_empty_chunks = False
+    own_fsync = ALWAYS_SYNCED
 
     def why_unavailable(self) -> str | None:
         """Return None where acquire-zarr is installed."""

@@ -56,7 +56,7 @@ _COMMON: Final = (
     "png-1",
     "jp2-lossless",
     "htj2k-lossless",
-    "jxl-lossless-1",
+    "jxl-lossless-3",
 )
 _PARSED: Final = {name: parse_codec(name) for name in (*EXAMPLES, *_COMMON)}
 _OTHERS: Final = tuple(name for name, codec in _PARSED.items() if codec.lossless and name != "none")
