@@ -164,8 +164,10 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
 
 def examples_of(kinds: Collection[str]) -> list[str]:
     """Return a name of each family."""
-    first = {parse_codec(name).kind: name for name in reversed(EXAMPLES)}
-    return sorted(first[kind] for kind in first if kind in kinds)
+    first: dict[str, str] = {}
+    for name in EXAMPLES:
+        first.setdefault(parse_codec(name).kind, name)
+    return sorted(name for kind, name in first.items() if kind in kinds)
 
 
 def parse_codec(name: str) -> Codec:
