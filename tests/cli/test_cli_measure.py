@@ -18,6 +18,8 @@ from storebench.measurement.cache import why_not_cold
 from storebench.records import Case, Conditions, Environment, Limits, Row, Sample
 from storebench.results.tidy import tidy_row
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 CASE = ("measure", "ct", "--shape", "24,24,24", "--backend", "zarr3-zarrpython", "--chunks", "16,16,16")
