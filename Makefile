@@ -9,7 +9,7 @@ OLDEST_PYTHON ?=
 # What the tests in a browser look for faults of accessibility with.
 AXE := .browser/node_modules/axe-core/axe.min.js
 # Tests side by side, more than there are processors, as many wait for a process of their own; those of one file stay together.
-PYTEST := python -m pytest --numprocesses=3 --dist=loadfile
+PYTEST := python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # Modules are compiled when they are first imported: to compile all of them is half of the time of an installation.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile

@@ -22,6 +22,8 @@ from storebench.results.journal import read_journal
 from storebench.storage import Storage
 from storebench.suites import GRIDS, SUITES, Grid, Subject, grids_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = bundled_benchmarks().parent
 TINY = {
     2: Subject("ct", (96, 80), "uint16", "yx"),

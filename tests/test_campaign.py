@@ -37,6 +37,8 @@ from storebench.results.journal import Journal, read_journal
 from storebench.storage import Storage
 from storebench.suites import counted_values, grids_of
 
+pytestmark = pytest.mark.slow
+
 PASSES = 2
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: apt-get install git")
 

@@ -34,6 +34,8 @@ from storebench.codecs import EXAMPLES, parse_codec
 from storebench.errors import UnknownNameError
 from storebench.stores import Location
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LANGUAGES = {"python", "console", "text", "make", "json", "toml"}

@@ -14,6 +14,8 @@ import pytest
 import storebench
 from storebench.assets import clone_root
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

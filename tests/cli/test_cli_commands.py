@@ -184,9 +184,10 @@ def test_errors_of_the_system_say_what_to_do(number: int, sentence: str) -> None
     assert explained.exit_code == 3
 
 
-def test_a_full_disk_of_a_volume_says_how_to_go_on() -> None:
-    explained = explain_error(OSError(errno.ENOSPC, "", "/x/y"), "convert")
-    assert "the disk is full: /x/y. Make room and give the same command again with --resume" in explained.text
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_of_a_volume_says_how_to_go_on(number: int) -> None:
+    explained = explain_error(OSError(number, "", "/x/y"), "convert")
+    assert "is full: /x/y. Make room and give the same command again with --resume" in explained.text
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from storebench.records import SCHEMA_VERSION, Case, Conditions, Environment, Ro
 from storebench.results.journal import Journal
 from storebench.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 PATTERNS = ("plane_xy", "plane_xz", "plane_yz", "roi32")

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from storebench.cli._measured import row_lines
+from storebench.cli._measured import _limit_lines, row_lines
 from storebench.measurement import single
 from storebench.measurement.cache import why_not_cold
 from storebench.records import Case, Conditions, Environment, Limits, Row, Sample
 from storebench.results.tidy import tidy_row
+
+pytestmark = pytest.mark.slow
 
 Run = Callable[..., Result]
 
@@ -265,3 +267,12 @@ def test_an_overwrite_says_what_it_moves(run: Run) -> None:
     no_write = run(*CUBE, "--operation", "list", "--durability", "durable")
     assert no_write.exit_code == 2
     assert "durability durable is for writes" in words(no_write.stderr)
+
+
+def test_a_limit_that_was_passed_is_said_not_to_hold() -> None:
+    row = {"limit_fraction": 1.25, "limit_requests_s": 2e-6, "limit_bytes_s": 0.0, "limit_decode_s": 0.0}
+    ((label, text),) = _limit_lines(row)
+    assert label == "Limit"
+    assert text.startswith(
+        "1.25x as fast as what was measured as this machine's best, so it does not hold here: requests"
+    )

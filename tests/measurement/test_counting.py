@@ -36,6 +36,8 @@ from storebench.records import Case, Row, to_json
 from storebench.storage import Storage
 from storebench.stores import Location
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (16, 64, 64)
 _VARYING = {"peak_memory_bytes": None, "threads_ran": None, "codec_bytes_per_s": None}
 

@@ -18,6 +18,8 @@ from storebench.measurement.worker import Worker
 from storebench.records import Case, Sample, to_json
 from storebench.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (10, 10, 20)
 READ = Case(
     dataset="random",

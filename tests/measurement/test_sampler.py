@@ -24,6 +24,8 @@ from storebench.results.intervals import median_interval
 from storebench.results.journal import read_journal
 from storebench.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (10, 10, 20)
 READ = Case(
     dataset="random",

@@ -33,6 +33,8 @@ from storebench.records import SCHEMA_VERSION, Case
 from storebench.results.journal import read_journal
 from storebench.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (10, 10, 20)
 READ = Case(
     dataset="random",

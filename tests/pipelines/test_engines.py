@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
 from storebench.datasets import open_dataset
+from storebench.errors import StorageError
 from storebench.grid import Region
 from storebench.pipelines import block_work, engine_for, region_array
 
@@ -40,3 +42,12 @@ def test_nobody_works_any_more_when_one_has_failed(tmp_path: Path, workers: dict
         time.sleep(0.1)
         assert names[0] == names[1] == sorted(p.name[-1] for p in tmp_path.glob("begun-*"))
         assert "1" in names[0]
+
+
+def test_a_scheduler_that_no_worker_comes_to_says_how_to_start_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storebench.pipelines._engines._CONNECT_S", 1)
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(StorageError, match=rf"{address} has no workers.* dask worker {address}"):
+            with engine_for(scheduler=address):
+                pass

@@ -33,7 +33,7 @@ _DISK_SENTENCES: Final[dict[int, str]] = {
 
 _GOES_ON: Final = ("generate", "convert")
 _GO_ON: Final = (
-    "the disk is full{where}. Make room and give the same command again with --resume, "
+    "the disk, or your quota of it, is full{where}. Make room and give the same command again with --resume, "
     "or choose a target on a larger disk."
 )
 
@@ -84,7 +84,7 @@ def _explain_click(error: click.ClickException, command: str | None) -> Explaine
 def _explain_disk(error: OSError, command: str | None) -> Explained:
     where = f": {error.filename}" if error.filename else ""
     sentence = _DISK_SENTENCES.get(error.errno or 0)
-    if error.errno == errno.ENOSPC and command in _GOES_ON:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and command in _GOES_ON:
         sentence = _GO_ON
     if sentence is None:
         return Explained(f"Error: {error}. Check the file and the disk, then try again.", SOMETHING_MISSING)

@@ -12,7 +12,7 @@ from storebench.measurement._counting_calls import Counts, count_threads
 from storebench.measurement._counting_changes import count_change, count_objects
 from storebench.measurement._counting_creations import count_creation
 from storebench.measurement._counting_reads import count_reading
-from storebench.measurement.memory import call, peak_memory
+from storebench.measurement.memory import call, keep_what_is_freed, peak_memory
 from storebench.measurement.workload import Workload
 from storebench.records import Operation
 
@@ -60,6 +60,7 @@ def count(workload: Workload) -> Counts:
         goes on writing after it returned, or uses more processors than its thread budget.
     """
     counted = _COUNTERS[workload.case.operation](workload)
+    keep_what_is_freed()
     return replace(counted, codec_bytes_per_s=codec_bytes_per_s(workload))
 
 

@@ -217,10 +217,12 @@ def _be_the_child(question: Mapping[str, Any], sender: int) -> None:
 def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
     from storebench.measurement._counters import answer
     from storebench.measurement.images import load_image
+    from storebench.measurement.memory import give_back_what_is_freed
     from storebench.measurement.operations import workload_for
     from storebench.records import case_from_json
     from storebench.storage import Storage
 
+    give_back_what_is_freed()
     try:
         storage = Storage.open(question["storage"], question["limit_bytes"])
         case, image = case_from_json(question["case"]), load_image(storage, question["image_key"])

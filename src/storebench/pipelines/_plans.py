@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from storebench.backends import Backend, get_backend
 from storebench.datasets import Dataset, FileDataset
@@ -18,7 +18,7 @@ from storebench.errors import StorageError, UnsupportedError, unknown_name
 from storebench.grid import Shape, grid_shape, iter_blocks
 from storebench.levels import METHODS
 from storebench.pipelines._blocks import Block, block_bytes, block_voxels, decode_factor, grown, piece_of, write_unit
-from storebench.pipelines._engines import Engine
+from storebench.pipelines._engines import Engine, Workers
 from storebench.pipelines._sources import Source
 from storebench.pipelines._volumes import SmallerLevel, Target, Voxels
 from storebench.storage import file_system_of
@@ -41,22 +41,6 @@ def why_not_resumed(backend: Backend) -> str | None:
     if backend.parallel_writes == "none":
         return f"{backend.name} writes its file from the beginning to the end"
     return _TORN.get(backend.format)
-
-
-class Workers(Protocol):
-    """Who is to work, whether they were started or not."""
-
-    @property
-    def name(self) -> str:
-        """In words, as in "2 threads"."""
-
-    @property
-    def n_workers(self) -> int:
-        """Blocks that are worked on at the same time."""
-
-    @property
-    def one_process(self) -> bool:
-        """Whether all work is done in this process."""
 
 
 def why_not_by(backend: Backend, engine: Workers) -> str | None:

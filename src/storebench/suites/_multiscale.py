@@ -14,7 +14,7 @@ from storebench.suites._grid import Grid, Subject, Tier
 from storebench.suites._images import CT, CT_SMALL, LABELS_DENSE, PLANE, PLANE_HEART
 from storebench.suites._reads import BLOSC, class_name
 
-CT_PLANES: Final = Subject("ct", (16, 4096, 4096), "uint16")
+CT_PLANES: Final = Subject("ct", (16, 3072, 3072), "uint16")
 
 _VIEWS: Final = "How long does a viewer wait, view by view, where there are levels?"
 _WITHOUT: Final = "The same parts of the image from full resolution alone: what do missing levels cost a viewer?"
@@ -90,7 +90,7 @@ def _plane() -> Iterator[Grid]:
 
 
 def _planes_of_a_volume() -> Iterator[Grid]:
-    """Planes of 4096 x 4096 in a volume: chunks that are thick along z, and levels along z or not."""
+    """Planes of 3072 x 3072, larger than a screen, in a volume: chunks that are thick along z, and levels along z or not."""
     views: dict[str, Any] = {"pattern": "viewer", "n_levels": 3, "slow": True}
     zarr = ("1x512x512", "64x64x64", "128x128x128")
     yield _grid("core", "omezarr-0.5-zarrpython", CT_PLANES, "Volume", layout=zarr, codec=BLOSC, **views)

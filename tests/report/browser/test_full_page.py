@@ -23,6 +23,8 @@ from .._many import HOSTILE_BACKEND, HOSTILE_DATASET, HOSTILE_REASON, write_resu
 from .._press import PageAlone
 from .conftest import Opened, PageOf
 
+pytestmark = pytest.mark.slow
+
 Axe = Callable[[Any], list[str]]
 N_ROWS = 5000
 

@@ -22,6 +22,8 @@ from .._tables import ENVIRONMENT, table
 from ..test_voxels import ANY_READS, any_read
 from .conftest import PageOf
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
