@@ -6,6 +6,7 @@ Each backend maps a `Codec` to its library's settings, or says in a sentence why
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -348,10 +349,15 @@ DEFAULT_CODECS: Final[Mapping[str, str]] = MappingProxyType(
 
 def examples_of(kinds: Collection[str]) -> list[str]:
     """Return a name of each family."""
+    return sorted(name for kind, name in _first_of_kind().items() if kind in kinds)
+
+
+@functools.cache
+def _first_of_kind() -> Mapping[str, str]:
     first: dict[str, str] = {}
     for name in EXAMPLES:
         first.setdefault(parse_codec(name).kind, name)
-    return sorted(name for kind, name in first.items() if kind in kinds)
+    return first
 
 
 def parse_codec(name: str) -> Codec:
