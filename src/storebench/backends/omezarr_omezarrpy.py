@@ -75,7 +75,8 @@ class OmeZarrPy(OmeZarrLibrary):
             options |= {"chunks": request.layout.chunk_shape, "shards": request.layout.shard_shape}
         if self.zarr_format == 3:
             return options | v3_codecs(request.codec, request.dtype)
-        *filters, compressor = v2_codecs(request.codec, request.dtype, None) or [None]
+        chunk_shape = None if request.layout is None else request.layout.chunk_shape
+        *filters, compressor = v2_codecs(request.codec, request.dtype, chunk_shape) or [None]
         return options | {"filters": filters or None, "compressors": compressor}
 
     @contextmanager
