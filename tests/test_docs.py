@@ -395,6 +395,11 @@ def explained_table() -> str:
     return "\n".join(explained_rows())
 
 
+def test_the_number_of_backends_is_right() -> None:
+    counted = re.findall(r"(\d+) backends|Backends \((\d+) in all\)", "".join((ROOT / name).read_text() for name in ("README.md", "CHANGELOG.md")))
+    assert {int(a or b) for a, b in counted} == {len(BACKENDS)}
+
+
 def test_every_dataset_and_suite_is_documented() -> None:
     from storebench.datasets import list_datasets
     from storebench.suites import SUITES
