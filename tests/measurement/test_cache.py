@@ -287,11 +287,17 @@ def test_what_was_lost_in_between_is_noticed(file: Path) -> None:
 
     verified, reason = _verdict(keeper, lose)
     assert (verified, reason) == (False, f"{SIZE} bytes came from the device")
-    assert keeper.judge(Residency(PAGE, SIZE), 0) == (
-        False,
-        f"only {PAGE} of {SIZE} bytes were in the page cache before",
-    )
+    for n_bytes in (PAGE, None):
+        assert keeper.judge(Residency(PAGE, SIZE), n_bytes) == (
+            False,
+            f"only {PAGE} of {SIZE} bytes were in the page cache before",
+        )
     assert _verdict(keeper, lambda: _read(file)) == (True, None)
+
+
+def test_what_is_not_there_and_not_needed_is_no_matter(file: Path) -> None:
+    """As of a million chunks, of which some are put out again while the last ones are read, where opening reads none."""
+    assert CacheKeeper("warm", [file]).judge(Residency(PAGE, SIZE), 0) == (True, None)
 
 
 def test_a_page_of_a_library_beside_a_large_image_is_not_the_image(file: Path) -> None:

@@ -255,7 +255,8 @@ class CacheKeeper:
 
 
 def _judge_warm(before: Residency | None, device_read_bytes: int | None) -> tuple[bool | None, str | None]:
-    if before is not None and before.fraction < 1:
+    # Where nothing came from the device, what is not there was not needed.
+    if before is not None and before.fraction < 1 and device_read_bytes != 0:
         return False, f"only {before.resident_bytes} of {before.total_bytes} bytes were in the page cache before"
     # All of the image was there: so few bytes are of something else, as code of a library that the system had put out.
     if device_read_bytes and (before is None or device_read_bytes > before.total_bytes // _OTHER_BYTES):
