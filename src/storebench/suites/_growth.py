@@ -121,13 +121,11 @@ _MOVE: Final[tuple[Operation, ...]] = ("write", "read")
 _STORE: Final[tuple[Operation, ...]] = (*_MOVE, "open")
 _FILES: Final[tuple[Operation, ...]] = (*_STORE, "list", "delete")
 _CUT: Final = (
-    _Cut("smoke", "zarr3-zarrpython", (100, 1_000), (*_MOVE, "list", "delete")),
-    _Cut("smoke", "hdf5-h5py", (100, 1_000), ("read",)),
-    _Cut("core", "zarr3-zarrpython", (100, 1_000), ("open",)),
+    _Cut("smoke", "zarr3-zarrpython", (100, 1_000), (*_MOVE, "delete")),
+    _Cut("core", "zarr3-zarrpython", (100, 1_000), ("open", "list")),
     _Cut("core", "zarr3-zarrpython", (10_000,), _FILES),
     _Cut("core", "zarr3-zarrpython", (100, 1_000, 10_000), _MOVE, _IN_A_SHARD),
-    _Cut("core", "hdf5-h5py", (100, 1_000), ("write",)),
-    _Cut("core", "hdf5-h5py", (10_000, 100_000), _MOVE),
+    _Cut("core", "hdf5-h5py", (100, 1_000, 10_000, 100_000), _MOVE),
     _Cut("full", "zarr3-zarrpython", (100, 1_000, 10_000), ("open",), _IN_A_SHARD),
     _Cut("full", "hdf5-h5py", (100, 1_000, 10_000, 100_000), ("open",)),
     _Cut("full", "zarr2-zarrpython", (100, 1_000, 10_000, 100_000), _STORE),
