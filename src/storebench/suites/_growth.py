@@ -24,7 +24,7 @@ _PART_EDGE: Final = 64
 """What is read in part there is the whole image, or its only chunk."""
 _SLOW_EDGE: Final = 512
 """From here on a call that moves the whole image is expected to take seconds."""
-_SLOW_CHUNKS: Final = 10_000
+_SLOW_CHUNKS: Final = 1_000
 
 
 class _Asked(NamedTuple):
