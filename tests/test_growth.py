@@ -175,7 +175,7 @@ def test_no_call_of_many_minutes_is_in_core() -> None:
 
 
 def test_the_suite_fits_its_time() -> None:
-    """Smoke 2 min by 8 s a case, core 20 min by 10 s a case and 15 s a slow one (12 min measured); smoke has two steps of each ladder."""
+    """Smoke 2 min by 8 s a case, core 20 min by 10 s a case and 15 s a slow one (12 min measured)."""
     smoke = _growth_cases("smoke")
     assert 8 * len(smoke) <= 100
     for steps in ({case.shape for case in smoke}, {n_chunks(case.shape, case.chunk_shape) for case in smoke}):
