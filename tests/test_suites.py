@@ -168,14 +168,18 @@ def test_the_peers_developer_set() -> None:
 
 
 def test_no_grid_of_the_baseline_has_changed() -> None:
-    """asv throws results away when the parameters of a class change; the baseline that is shipped knows them."""
+    """asv throws results away when the parameters of a class change; the baseline that is shipped knows them.
+
+    In a clone that measured, `make quick` has put beside them what it made for its own image (named by `Grid.on`).
+    """
     known = json.loads((bundled_results() / "benchmarks.json").read_text())
     now = {
         name: [[repr(value) for value in values] for values in grid.params.values()]
         for grid in GRIDS
         for name in grid.benchmarks
     }
-    old = {name: about["params"] for name, about in known.items() if name != "version"}
+    old = {name: about["params"] for name, about in known.items() if name != "version" and "__" not in name}
+    assert len(old) > 500
     assert {name: now.get(name) for name in old} == old
 
 

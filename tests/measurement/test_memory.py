@@ -40,8 +40,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from storebench.measurement import memory
 
-if sys.argv[1] == "gives back":
-    memory.give_back_what_is_freed()
+for name in sys.argv[1:]:
+    getattr(memory, name)()
 work = lambda: np.ones(8 * 2**20, np.uint8) is None
 with ThreadPoolExecutor(1) as pool:
     for _ in range(3):
@@ -52,14 +52,18 @@ print(growth.n_bytes)
 """
 
 
-def _seen_in_a_thread(how: str) -> float:
-    command = [sys.executable, "-c", _IN_A_THREAD, how]
+def _seen_in_a_thread(*settings: str) -> float:
+    command = [sys.executable, "-c", _IN_A_THREAD, *settings]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / MIB
 
 
 def test_what_a_thread_uses_again_is_seen() -> None:
-    assert _seen_in_a_thread("gives back") == pytest.approx(8, abs=0.5)
-    assert _seen_in_a_thread("keeps") < 1  # glibc: what the function is for
+    assert _seen_in_a_thread("give_back_what_is_freed") == pytest.approx(8, abs=0.5)
+
+
+def test_without_it_glibc_keeps_it_and_nothing_is_seen() -> None:
+    assert _seen_in_a_thread() < 1
+    assert _seen_in_a_thread("give_back_what_is_freed", "keep_what_is_freed") < 1
 
 
 @pytest.mark.parametrize("mib", [100, 400])

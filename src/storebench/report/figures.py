@@ -72,10 +72,13 @@ def panel_grid(n_panels: int, *, columns: int, row_height: float, **options: Any
 
 
 def legend_above(figure: Figure, handles: Sequence[Line2D], texts: Sequence[str], *, columns: int = 8) -> None:
-    """Put the legend above the panels, at the left edge."""
-    figure.legend(
-        list(handles), list(texts), loc="outside upper left", ncols=columns, handletextpad=0.2, columnspacing=1.5
-    )
+    """Put the legend above the panels, at the left edge, in so many columns or in as many as have room."""
+    look: dict[str, Any] = {"loc": "outside upper left", "handletextpad": 0.2, "columnspacing": 1.5}
+    for n in range(min(columns, len(texts)), 0, -1):
+        legend = figure.legend(list(handles), list(texts), ncols=n, **look)
+        if n == 1 or legend.get_window_extent().width < figure.bbox.width:
+            break
+        legend.remove()
 
 
 class Points:
