@@ -396,7 +396,10 @@ def explained_table() -> str:
 
 
 def test_the_number_of_backends_is_right() -> None:
-    counted = re.findall(r"(\d+) backends|Backends \((\d+) in all\)", "".join((ROOT / name).read_text() for name in ("README.md", "CHANGELOG.md")))
+    counted = re.findall(
+        r"(\d+) backends|Backends \((\d+) in all\)",
+        "".join((ROOT / name).read_text() for name in ("README.md", "CHANGELOG.md")),
+    )
     assert {int(a or b) for a, b in counted} == {len(BACKENDS)}
 
 

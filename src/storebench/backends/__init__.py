@@ -23,9 +23,8 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
-    why_no_own_fsync,
-    why_not_in_parts,
 )
+from storebench.backends._refusals import why_no_own_fsync, why_not_in_parts
 from storebench.backends.b2nd import B2ndBlosc2
 from storebench.backends.cog import CogTifffile
 from storebench.backends.dicom_pydicom import DicomPydicom

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from storebench.backends._backend import WriteRequest, missing_distributions
+from storebench.backends._backend import WriteRequest
+from storebench.backends._refusals import missing_distributions
 from storebench.codecs import SHUFFLES, Codec, parse_codec
 from storebench.errors import DataError, MissingDependencyError, UnknownNameError
 from storebench.stores import Location

@@ -19,10 +19,9 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
-    missing_distributions,
-    no_reopening,
-    owned,
 )
+from storebench.backends._owned import owned
+from storebench.backends._refusals import missing_distributions, no_reopening
 from storebench.backends._single_file import WholeWriter, check_region, put_file, reading
 from storebench.grid import Region, Shape
 from storebench.stores import Location

@@ -6,9 +6,10 @@ import mmap
 from abc import abstractmethod
 from collections.abc import Mapping
 
-from storebench.backends._backend import WriteRequest, check_thread_limit, refusal
+from storebench.backends._backend import WriteRequest
 from storebench.backends._image_file import Header, InMemoryBackend
 from storebench.backends._image_headers import HEADER_ERRORS, HeaderReader
+from storebench.backends._refusals import check_thread_limit, refusal
 from storebench.backends._single_file import no_checksum, reading
 from storebench.errors import DataError
 from storebench.stores import Location

@@ -15,9 +15,10 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, check_thread_limit, refusal
+from storebench.backends._backend import WriteRequest
 from storebench.backends._image_file import ImageFileBackend, InMemoryBackend
 from storebench.backends._jp2_header import Header, read_header
+from storebench.backends._refusals import check_thread_limit, refusal
 from storebench.backends._single_file import no_checksum
 from storebench.grid import Shape
 from storebench.stores import Location

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, owned
+from storebench.backends._backend import WriteRequest
+from storebench.backends._owned import owned
 from storebench.backends._single_file import check_region, check_values
 from storebench.grid import Region, Shape
 from storebench.stores import Location, RequestKind

@@ -21,7 +21,8 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.backends import _zarr_codecs
-from storebench.backends._backend import Backend, StoredAs, WriteRequest, refusal
+from storebench.backends._backend import Backend, StoredAs, WriteRequest
+from storebench.backends._refusals import refusal
 from storebench.backends._single_file import no_checksum
 from storebench.codecs import SHUFFLES, Codec
 from storebench.errors import DataError

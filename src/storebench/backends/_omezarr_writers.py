@@ -15,16 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storebench.backends import _omezarr
-from storebench.backends._backend import (
-    ArrayWriter,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    missing_distributions,
-    no_reopening,
-    owned,
-)
+from storebench.backends._backend import ArrayWriter, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._owned import owned
+from storebench.backends._refusals import missing_distributions, no_reopening
 from storebench.backends._zarr_arrays import ArraysWriter, open_array, open_store
 from storebench.backends.omezarr import OmeZarrZarrPython
 from storebench.errors import DataError, StorebenchError, UsageError

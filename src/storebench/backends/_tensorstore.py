@@ -20,14 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from storebench.backends._backend import (
-    BlockCodec,
-    ParallelWrites,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-)
+from storebench.backends._backend import BlockCodec, ParallelWrites, WriteOrder, WriteRequest
+from storebench.backends._refusals import check_thread_limit, missing_distributions
 from storebench.errors import DataError
 from storebench.stores import Location, RequestKind, RequestLog
 

@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import StoredAs, owned
+from storebench.backends._backend import StoredAs
+from storebench.backends._owned import owned
 from storebench.backends._single_file import check_region, reading
 from storebench.backends._tiff_codecs import TIFF_CODECS, stored_codec
 from storebench.backends._tiff_tags import (

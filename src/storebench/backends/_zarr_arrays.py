@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import StoredAs, WriteRequest, owned
+from storebench.backends._backend import StoredAs, WriteRequest
 from storebench.backends._omezarr import Multiscale
+from storebench.backends._owned import owned
 from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
 from storebench.backends._zarr_pipelines import CONFIGURED, Pipeline
 from storebench.backends._zarr_stored import StoredObject, describe, files_as_objects

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from storebench.backends._backend import WriteRequest, missing_distributions
+from storebench.backends._backend import WriteRequest
+from storebench.backends._refusals import missing_distributions
 from storebench.backends.jxl_imagecodecs import why_not_jxl
 from storebench.grid import Shape
 from storebench.zarr_codecs import FILTERS, ArrayCodec, array_codec

@@ -21,17 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    owned,
-    refusal,
-)
+from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._single_file import NUMBERS, check_region, check_values, no_checksum, reading, storing
 from storebench.codecs import BLOSC_COMPRESSORS, Codec
 from storebench.errors import DataError

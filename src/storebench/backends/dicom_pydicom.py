@@ -17,19 +17,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    ArrayWriter,
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    no_reopening,
-    owned,
-    refusal,
-)
+from storebench.backends._backend import ArrayWriter, BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._dicom_dataset import (
     SYNTAXES,
     check_frames,
@@ -43,6 +31,8 @@ from storebench.backends._dicom_dataset import (
     why_too_large,
 )
 from storebench.backends._mapped import RawBlocks
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
 from storebench.backends._single_file import WholeWriter, check_region, no_checksum, reading, storing
 from storebench.errors import DataError, UnsupportedError
 from storebench.grid import Layout, Region, Shape

@@ -23,16 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    refusal,
-)
+from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._hdf5_blocks import hdf5_blocks
 from storebench.backends._hdf5_files import open_file, system_errors
 from storebench.backends._hdf5_filters import (
@@ -44,6 +35,7 @@ from storebench.backends._hdf5_filters import (
     plugin_facts,
     why_not_filtered,
 )
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._single_file import NUMBERS, check_region, check_values, no_checksum, reading, storing
 from storebench.errors import DataError
 from storebench.grid import Layout, Region, Shape, grid_shape

@@ -11,8 +11,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, check_thread_limit, owned
+from storebench.backends._backend import WriteRequest
 from storebench.backends._jp2 import Jp2InMemory, tile_shape
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit
 from storebench.grid import Shape, wavelet_levels
 
 

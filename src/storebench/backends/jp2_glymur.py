@@ -20,9 +20,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import BlockCodec, StoredAs, WriteRequest, owned
+from storebench.backends._backend import BlockCodec, StoredAs, WriteRequest
 from storebench.backends._jp2 import Jp2Backend, encode_to_psnr, tile_shape
 from storebench.backends._jp2_header import Header, read_header
+from storebench.backends._owned import owned
 from storebench.backends._single_file import check_region, reading, storing
 from storebench.errors import MissingDependencyError
 from storebench.grid import Region, Shape, wavelet_levels

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, owned
+from storebench.backends._backend import WriteRequest
 from storebench.backends._jp2 import Jp2InMemory, tile_shape
+from storebench.backends._owned import owned
 
 
 class Jp2Imagecodecs(Jp2InMemory):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import StoredAs, WriteRequest, owned
+from storebench.backends._backend import StoredAs, WriteRequest
 from storebench.backends._jp2 import Jp2InMemory, tile_shape
 from storebench.backends._jp2_header import Header, read_header
+from storebench.backends._owned import owned
 from storebench.backends._pillow import any_size, facts_of_pillow
 from storebench.backends._single_file import check_region, reading
 from storebench.grid import Region, Shape, wavelet_levels

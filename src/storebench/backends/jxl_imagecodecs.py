@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, check_thread_limit, owned
+from storebench.backends._backend import WriteRequest
 from storebench.backends._image_headers import jxl_header
 from storebench.backends._imagecodecs_file import ImagecodecsFile
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit
 from storebench.codecs import Codec
 
 JXL_DTYPES: Final = "uint8 uint16"

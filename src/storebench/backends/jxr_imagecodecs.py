@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import WriteRequest, owned
+from storebench.backends._backend import WriteRequest
 from storebench.backends._image_headers import jxr_header
 from storebench.backends._imagecodecs_file import ImagecodecsFile
+from storebench.backends._owned import owned
 
 
 class JxrImagecodecs(ImagecodecsFile):

@@ -15,17 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from storebench.backends._backend import (
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    refusal,
-)
+from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._mapped import MappedRegions, MappedWriter, RawBlocks, allocate
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._single_file import no_checksum, reading
 from storebench.errors import DataError
 from storebench.stores import Location

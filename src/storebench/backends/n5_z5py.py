@@ -22,15 +22,8 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from storebench.backends import _n5
-from storebench.backends._backend import (
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-)
+from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._refusals import check_thread_limit, missing_distributions
 from storebench.backends._single_file import check_region, check_values
 from storebench.codecs import SHUFFLES, Codec
 from storebench.errors import DataError, StorageError, UnsupportedError

@@ -21,21 +21,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    ArrayWriter,
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    no_reopening,
-    owned,
-    refusal,
-)
+from storebench.backends._backend import ArrayWriter, BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._gzip import GzipBlocks, zlib_facts
 from storebench.backends._mapped import RawBlocks
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
 from storebench.backends._single_file import check_region, check_values, no_checksum, reading, storing
 from storebench.errors import DataError, UsageError
 from storebench.grid import Region, Shape

@@ -16,17 +16,10 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from storebench.backends import _omezarr
-from storebench.backends._backend import (
-    ArrayReader,
-    ArrayWriter,
-    BlockCodec,
-    ParallelWrites,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-)
+from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, ParallelWrites, WriteOrder, WriteRequest
 from storebench.backends._omezarr_writers import LevelsReader, OmeZarrLibrary, image_name
 from storebench.backends._process_threads import limit_rayon_threads
+from storebench.backends._refusals import check_thread_limit
 from storebench.backends._zarr_arrays import ArraysWriter
 from storebench.backends._zarr_threads import limit_zarr_threads
 from storebench.grid import Layout, Shape

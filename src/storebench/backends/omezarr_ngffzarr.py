@@ -13,14 +13,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from storebench.backends import _omezarr
-from storebench.backends._backend import (
-    ArrayReader,
-    ArrayWriter,
-    BlockCodec,
-    WriteRequest,
-    check_thread_limit,
-    refusal,
-)
+from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest
 from storebench.backends._omezarr_writers import (
     LevelsReader,
     LevelsWriter,
@@ -29,6 +22,7 @@ from storebench.backends._omezarr_writers import (
     store_what_was_left_out,
 )
 from storebench.backends._process_threads import limit_dask_threads, limit_rayon_threads
+from storebench.backends._refusals import check_thread_limit, refusal
 from storebench.codecs import SHUFFLES, Codec
 from storebench.grid import Layout, Shape, grid_shape
 from storebench.stores import Location

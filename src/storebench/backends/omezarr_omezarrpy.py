@@ -13,15 +13,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from storebench.backends import _omezarr
-from storebench.backends._backend import (
-    ArrayReader,
-    ArrayWriter,
-    BlockCodec,
-    WriteRequest,
-    check_thread_limit,
-)
+from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest
 from storebench.backends._omezarr_writers import LevelsReader, LevelsWriter, OmeZarrLibrary, image_name
 from storebench.backends._process_threads import limit_dask_threads
+from storebench.backends._refusals import check_thread_limit
 from storebench.backends._zarr_arrays import open_store
 from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
 from storebench.backends._zarr_threads import limit_zarr_threads

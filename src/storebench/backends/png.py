@@ -11,20 +11,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    ArrayWriter,
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    no_reopening,
-    owned,
-    refusal,
-)
+from storebench.backends._backend import ArrayWriter, BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._owned import owned
 from storebench.backends._pillow import any_size, facts_of_pillow
+from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
 from storebench.backends._single_file import WholeWriter, check_region, no_checksum, put_file, reading
 from storebench.codecs import Codec
 from storebench.errors import DataError

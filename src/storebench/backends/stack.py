@@ -17,15 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    Backend,
-    BlockCodec,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    refusal,
-)
+from storebench.backends._backend import Backend, BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._refusals import refusal
 from storebench.backends._single_file import check_region
 from storebench.backends._stack_writers import OWN_NAME, ReopenedStack, StackNames, StackWriter, with_extent, without
 from storebench.codecs import parse_codec

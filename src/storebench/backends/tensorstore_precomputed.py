@@ -20,7 +20,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest, refusal
+from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest
+from storebench.backends._refusals import refusal
 from storebench.backends._tensorstore import (
     Tensorstore,
     create_array,

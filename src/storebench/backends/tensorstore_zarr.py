@@ -16,8 +16,9 @@ from typing import Any, Final
 import numpy as np
 
 from storebench.backends import _zarr_codecs
-from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest, refusal
+from storebench.backends._backend import ArrayReader, ArrayWriter, StoredAs, WriteRequest
 from storebench.backends._omezarr import Multiscale
+from storebench.backends._refusals import refusal
 from storebench.backends._tensorstore import Tensorstore, create_array, folder_store, open_array, write_file
 from storebench.backends._tensorstore_arrays import ArraysReader, ArraysWriter
 from storebench.backends._zarr_documents import v3_document, v3_layout

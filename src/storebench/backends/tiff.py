@@ -10,18 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    ArrayReader,
-    BlockCodec,
-    ParallelWrites,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    owned,
-    refusal,
-)
+from storebench.backends._backend import ArrayReader, BlockCodec, ParallelWrites, WriteOrder, WriteRequest
 from storebench.backends._jp2 import limit_openjpeg
+from storebench.backends._owned import owned
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._single_file import NUMBERS, no_checksum, reading
 from storebench.backends._tiff_codecs import TIFF_CODECS, tiff_facts, why_not_compressed
 from storebench.backends._tiff_reader import READ_ERRORS, TiffReader, open_tiff

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from storebench.backends._backend import ArrayReader, StoredAs, owned
+from storebench.backends._backend import ArrayReader, StoredAs
+from storebench.backends._owned import owned
 from storebench.backends._single_file import check_region, reading
 from storebench.backends._tiff_codecs import KIND_OF_TAG, TIFF_CODECS
 from storebench.backends._tiff_reader import READ_ERRORS, cut_off, open_tiff

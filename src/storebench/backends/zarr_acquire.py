@@ -31,11 +31,8 @@ from storebench.backends._backend import (
     ParallelWrites,
     WriteOrder,
     WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    no_reopening,
-    refusal,
 )
+from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
 from storebench.backends._single_file import check_values, no_checksum, storing
 from storebench.backends._zarr_arrays import ArraysReader, open_store, zarr_facts
 from storebench.backends._zarr_codecs import ZarrBlockCodec, why_not

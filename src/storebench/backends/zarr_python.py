@@ -15,17 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from storebench.backends import _zarr_codecs
-from storebench.backends._backend import (
-    ArrayReader,
-    ArrayWriter,
-    BlockCodec,
-    ParallelWrites,
-    WriteOrder,
-    WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    refusal,
-)
+from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, ParallelWrites, WriteOrder, WriteRequest
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._zarr_arrays import (
     ArraysReader,
     ArraysWriter,

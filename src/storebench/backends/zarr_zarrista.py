@@ -30,10 +30,8 @@ from storebench.backends._backend import (
     StoredAs,
     WriteOrder,
     WriteRequest,
-    check_thread_limit,
-    missing_distributions,
-    refusal,
 )
+from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
 from storebench.backends._single_file import check_region, check_values, storing
 from storebench.backends._zarr_documents import v3_document, v3_layout
 from storebench.backends._zarr_stored import describe

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest, check_thread_limit
+from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest
+from storebench.backends._refusals import check_thread_limit
 from storebench.backends._rust_errors import system_errors
 from storebench.backends._zarr_arrays import open_store
 from storebench.backends._zarr_codecs import BUILT_IN

@@ -21,15 +21,8 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from storebench.backends._backend import (
-    ArrayReader,
-    ArrayWriter,
-    ParallelWrites,
-    StoredAs,
-    WriteOrder,
-    WriteRequest,
-    no_reopening,
-)
+from storebench.backends._backend import ArrayReader, ArrayWriter, ParallelWrites, StoredAs, WriteOrder, WriteRequest
+from storebench.backends._refusals import no_reopening
 from storebench.backends._single_file import WholeWriter, reading
 from storebench.backends._zarr_arrays import ArraysReader, ArraysWriter, create_array
 from storebench.backends._zarr_stored import StoredObject

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from storebench.access import Request, Target, parse_pattern
 from storebench.backends import Backend, get_backend
-from storebench.backends._backend import owned
+from storebench.backends._owned import owned
 from storebench.errors import MissingDependencyError, UnsupportedError, VerificationError
 from storebench.grid import Region, Shape, chunks_touched, voxels_decoded
 from storebench.levels import build_levels

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from storebench.backends import get_backend
-from storebench.backends._backend import missing_distributions
+from storebench.backends._refusals import missing_distributions
 from storebench.errors import MeasurementError, MissingDependencyError, StorageError, UsageError
 from storebench.pipelines._arrays import Done
 from storebench.units import MIB, bytes_text
