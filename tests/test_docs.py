@@ -390,7 +390,7 @@ def test_the_table_of_explained_differences_is_what_the_code_allows() -> None:
 
 
 def explained_table() -> str:
-    from storebench.measurement.prediction import explained_rows
+    from storebench.measurement.explained import explained_rows
 
     return "\n".join(explained_rows())
 

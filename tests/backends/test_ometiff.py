@@ -18,7 +18,8 @@ from storebench.codecs import parse_codec
 from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Layout, Region, Shape
 from storebench.levels import build_levels
-from storebench.measurement.prediction import allowed, predict_read
+from storebench.measurement.explained import allowed
+from storebench.measurement.prediction import predict_read
 from storebench.stores import Location, RequestLog
 
 BACKEND = OmeTiffTifffile()

@@ -17,7 +17,8 @@ from storebench.codecs import parse_codec
 from storebench.errors import DataError, UnsupportedError
 from storebench.grid import Layout, Region, Shape
 from storebench.levels import build_levels
-from storebench.measurement.prediction import allowed, predict_read
+from storebench.measurement.explained import allowed
+from storebench.measurement.prediction import predict_read
 from storebench.stores import Location, RequestLog
 
 pytest.importorskip("tensorstore", reason='tensorstore is missing; install with: pip install "storebench[tensorstore]"')

@@ -23,7 +23,8 @@ from storebench.codecs import parse_codec
 from storebench.errors import DataError, UsageError
 from storebench.grid import Layout, Region, Shape, grid_shape, iter_blocks, morton_blocks, morton_number
 from storebench.levels import build_levels
-from storebench.measurement.prediction import allowed, predict_read
+from storebench.measurement.explained import allowed
+from storebench.measurement.prediction import predict_read
 from storebench.stores import Location, RequestLog
 
 ts = pytest.importorskip(

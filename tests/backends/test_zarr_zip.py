@@ -15,7 +15,8 @@ from storebench.backends import WriteRequest, get_backend, write_array
 from storebench.codecs import parse_codec
 from storebench.errors import DataError, UnsupportedError, UsageError
 from storebench.grid import Layout, Region, Shape
-from storebench.measurement.prediction import allowed, predict_read
+from storebench.measurement.explained import allowed
+from storebench.measurement.prediction import predict_read
 from storebench.stores import Location, RequestLog
 
 NAME = "zarr3zip-zarrpython"

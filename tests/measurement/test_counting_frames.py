@@ -16,9 +16,10 @@ from storebench.backends import BACKENDS, Backend
 from storebench.errors import UnsupportedError, UsageError, VerificationError
 from storebench.grid import Shape, chunks_touched
 from storebench.measurement._counting_frames import NOT_BY_VIEW, count_frames, not_by_view_rows, why_not_by_view
+from storebench.measurement.explained import allowed
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
-from storebench.measurement.prediction import allowed, predict_read
+from storebench.measurement.prediction import predict_read
 from storebench.measurement.workload import ReadWorkload
 from storebench.records import Case
 from storebench.storage import Storage

@@ -11,17 +11,10 @@ import pytest
 from storebench.backends import BACKENDS, Backend
 from storebench.errors import UnsupportedError
 from storebench.measurement._counting_checks import check_prediction
+from storebench.measurement.explained import EXPLAINED, allowed, explained_rows
 from storebench.measurement.images import Image, image_of
 from storebench.measurement.operations import workload_for
-from storebench.measurement.prediction import (
-    EXPLAINED,
-    FAMILIES,
-    Prediction,
-    allowed,
-    explained_rows,
-    predict_read,
-    predict_write,
-)
+from storebench.measurement.prediction import FAMILIES, Prediction, predict_read, predict_write
 from storebench.measurement.workload import Workload
 from storebench.records import Case
 from storebench.storage import Storage

@@ -13,8 +13,9 @@ from storebench.errors import VerificationError
 from storebench.measurement import cache
 from storebench.measurement._thread_watch import ThreadUse
 from storebench.measurement.counters import Counted, Probe
+from storebench.measurement.explained import allowed, buffer_bytes
 from storebench.measurement.pages import residency
-from storebench.measurement.prediction import Prediction, allowed, buffer_bytes
+from storebench.measurement.prediction import Prediction
 from storebench.measurement.workload import Workload
 from storebench.records import WRITING
 from storebench.stores import Location, RequestLog

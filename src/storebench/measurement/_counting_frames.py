@@ -10,7 +10,8 @@ from typing import Final
 
 from storebench.access import Request
 from storebench.errors import VerificationError
-from storebench.measurement.prediction import Prediction, allowed, predict_read
+from storebench.measurement.explained import allowed
+from storebench.measurement.prediction import Prediction, predict_read
 from storebench.measurement.workload import Workload
 from storebench.stores import RequestTally
 
