@@ -328,3 +328,16 @@ def test_written_once(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="writes an image once"), backend.reopen(location):
         pass
     assert BACKENDS[name].parallel_writes == "none"
+
+
+def test_dask_computes_here_whatever_cluster_there_is(name: str, tmp_path: Path) -> None:
+    """A cluster that this process works with would else get the work: its workers are not what is measured."""
+    distributed = pytest.importorskip("distributed", reason="install with: pip install storebench[dask]")
+    request = _request(name, layout=CUBES)
+    values, location = _values(request.shape), Location(tmp_path / "image.ome.zarr")
+    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        with distributed.Client(cluster):
+            write_array(get_backend(name), location, request, (values,))
+            with get_backend(name).open(location) as reader:
+                np.testing.assert_array_equal(reader.read(Region.whole(values.shape)), values)
+        assert len(cluster.scheduler.transition_log) == 0  # of a sum of zeros there are 9

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 _RAYON: Final = "RAYON_NUM_THREADS"
@@ -41,3 +42,13 @@ def limit_dask_threads(threads: int) -> None:
     import dask
 
     dask.config.set(scheduler="synchronous" if threads == 1 else "threads", num_workers=threads)
+
+
+@contextmanager
+def dask_of_this_process() -> Iterator[None]:
+    """Let what is computed within be computed here, where Dask would else give it to a cluster that this process works with."""
+    import dask
+
+    held_to_one = dask.config.get("scheduler", None) == "synchronous"
+    with dask.config.set(scheduler="synchronous" if held_to_one else "threads"):
+        yield

@@ -21,7 +21,7 @@ from storebench.backends._omezarr_writers import (
     image_name,
     store_what_was_left_out,
 )
-from storebench.backends._process_threads import limit_dask_threads, limit_rayon_threads
+from storebench.backends._process_threads import dask_of_this_process, limit_dask_threads, limit_rayon_threads
 from storebench.backends._refusals import check_thread_limit, refusal
 from storebench.codecs import SHUFFLES, Codec
 from storebench.grid import Layout, Shape, grid_shape
@@ -82,6 +82,7 @@ class OmeZarrNgffZarr(OmeZarrLibrary):
         yield writer
         writer.close()
 
+    @dask_of_this_process()
     def _store(self, location: Location, request: WriteRequest, levels: Sequence[NDArray]) -> None:
         import ngff_zarr
 
@@ -158,7 +159,8 @@ class _Reader(LevelsReader):
 
     def voxels(self, array: Any, slices: tuple[slice, ...]) -> NDArray:
         """Compute a part of it."""
-        values: NDArray = array[slices].compute()
+        with dask_of_this_process():
+            values: NDArray = array[slices].compute()
         return values
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from storebench.backends import _omezarr
 from storebench.backends._backend import ArrayReader, ArrayWriter, BlockCodec, WriteRequest
 from storebench.backends._omezarr_writers import LevelsReader, LevelsWriter, OmeZarrLibrary, image_name
-from storebench.backends._process_threads import limit_dask_threads
+from storebench.backends._process_threads import dask_of_this_process, limit_dask_threads
 from storebench.backends._refusals import check_thread_limit
 from storebench.backends._zarr_arrays import open_store
 from storebench.backends._zarr_codecs import v2_codecs, v3_codecs
@@ -48,6 +48,7 @@ class OmeZarrPy(OmeZarrLibrary):
         yield writer
         writer.close()
 
+    @dask_of_this_process()
     def _store(self, location: Location, request: WriteRequest, levels: Sequence[NDArray]) -> None:
         import zarr
         from ome_zarr.format import format_from_version
@@ -116,5 +117,6 @@ class _Reader(LevelsReader):
 
     def voxels(self, array: Any, slices: tuple[slice, ...]) -> NDArray:
         """Compute a part of it."""
-        values: NDArray = array[slices].compute()
+        with dask_of_this_process():
+            values: NDArray = array[slices].compute()
         return values
