@@ -250,6 +250,10 @@ def _v2_codec(codec: Codec) -> str:
 
 
 def _lines(value: Mapping[str, Any], indent: int, key: str = "") -> str:
-    """Return an entry as code, a line for each of its own entries."""
-    inner = "".join(f"{' ' * (indent + 4)}{json.dumps(name)}: {json.dumps(entry)},\n" for name, entry in value.items())
+    """Return an entry as code, a line for each of its own entries, and for each of theirs where it would be too long."""
+    inner = ""
+    for name, entry in value.items():
+        line = f"{' ' * (indent + 4)}{json.dumps(name)}: {json.dumps(entry)},\n"
+        is_long = len(line) > 80 and isinstance(entry, Mapping)  # what it is put into may indent it once more
+        inner += _lines(entry, indent + 4, f"{json.dumps(name)}: ") if is_long else line
     return f"{' ' * indent}{key}{{\n{inner}{' ' * indent}}},\n"

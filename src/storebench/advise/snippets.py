@@ -119,7 +119,8 @@ _OF_FORMAT: Final[Mapping[str, Callable[[Wanted], Gaps | str]]] = MappingProxyTy
 
 
 _ZARR: Final = ("none", "gzip", "zstd", "blosc")
-_HAS_CHECKSUMS: Final = ("zarr2", "zarr3", "omezarr")
+_HAS_CHECKSUMS: Final = ("zarr2", "zarr3", "zarr3zip", "omezarr", "icechunk")
+_BY_ZARR_PYTHON: Final = ("zarrpython", "obstore", "icechunk", "omezarrpy")
 _TIFF: Final = ("none", "deflate", "lzw", "zstd", "jp2", "jxl", "jxr", "jpeg", "png", "lerc")
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -158,8 +159,8 @@ def _writes(candidate: Candidate, codec: Codec) -> bool:
     whole = array_codec(codec)
     if whole is not None and _KINDS.get(form) is _ZARR:
         told = whole.name(whole.settings(codec)) == codec.name.removesuffix("+crc32c")
-        shape_is_told = codec.kind == "sz3" and form != "zarr3"  # among its settings of Zarr v2
-        return told and not shape_is_told and (candidate.backend or "zarrpython").endswith("zarrpython")
+        shape_is_told = codec.kind == "sz3" and form not in ("zarr3", "icechunk")  # among its settings of Zarr v2
+        return told and not shape_is_told and (candidate.backend or "zarrpython").endswith(_BY_ZARR_PYTHON)
     says_it = codec.kind in _KINDS.get(form, ()) and (codec.filter is None or form == "hdf5")
     return says_it and (not codec.predictor or _KINDS[form] is _TIFF) and (not codec.crc32c or form in _HAS_CHECKSUMS)
 
