@@ -24,6 +24,7 @@ from storebench.errors import MeasurementError, StorebenchError
 
 _ENTRY: Final = ("-P", "-m", "storebench.measurement._counting_process")
 _SETTINGS: Final = {"OPENBLAS_NUM_THREADS": "1"}  # numpy's import would start threads
+_STARTS_THREADS: Final = ("blosc2",)  # when it is imported: only a fork that needs it does so
 _GRACE_S: Final = 2.0
 _TAIL_BYTES: Final = 2000
 
@@ -162,7 +163,7 @@ def main() -> None:
     for line in questions:
         question = json.loads(line)
         try:
-            _load(question)
+            _load()
             reply = _in_a_fork(question)
         except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
             reply = _refused(error)
@@ -170,14 +171,15 @@ def main() -> None:
         answers.flush()
 
 
-def _load(question: Mapping[str, Any]) -> None:
+def _load() -> None:
     """Load every library and none of their threads, so that each fork finds them loaded."""
     for name in ("backends._zarr_counting", "measurement._counters", "measurement.operations"):
         importlib.import_module(f"storebench.{name}")
-    from storebench.measurement.environment import record_environment
-    from storebench.storage import Storage
+    from storebench.backends import BACKENDS
 
-    record_environment(Storage.open(question["storage"]).root)  # it asks each library for its version; kept
+    for backend in BACKENDS.values():
+        if backend.library not in _STARTS_THREADS and backend.why_unavailable() is None:
+            backend.facts()  # which loads the library
 
 
 def _in_a_fork(question: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,9 +43,12 @@ def _header_and_runs(header_bytes: int, shape: Shape, voxel_bytes: int, reads: S
 
 
 def niftigz(location: Location, reads: Sequence[Request]) -> Prediction:
-    """The beginning of the stream, then for each read all of it: more than that is never asked for."""
+    """The beginning of the stream, then for each read all of it: more than that is never asked for.
+
+    Beside it lies the beginning once more, at which nibabel looks to see what kind of file a path names.
+    """
     n_bytes = min(location.path.stat().st_size, _GZIP_BUFFER_BYTES)
-    return Prediction(requests=1, n_bytes=n_bytes, n_parts=1) + whole_file(location, reads)
+    return Prediction(requests=1, n_bytes=n_bytes, n_parts=1, beside_bytes=n_bytes) + whole_file(location, reads)
 
 
 def nrrd(location: Location, reads: Sequence[Request]) -> Prediction:
