@@ -58,7 +58,7 @@ def test_list_backends_has_the_promised_keys(run: Run) -> None:
 
 def test_list_backends_is_no_wait(cpu_seconds: Callable[..., float]) -> None:
     assert cpu_seconds("list", "backends") < 2.0
-    assert cpu_seconds("list", "backends", "--json") < 5.0  # it asks libraries for facts: importing blosc2 alone takes a second
+    assert cpu_seconds("list", "backends", "--json") < 5.0  # blosc2, which is asked for its facts, takes a second
 
 
 def test_list_backends_imports_no_format_library() -> None:
