@@ -262,3 +262,7 @@ def test_another_kind_of_file_is_a_sentence(tmp_path: Path) -> None:
     path.write_text("no image")
     with pytest.raises(DataError, match="cannot be read as a Blosc2 array"), BACKEND.open(Location(path)):
         pass
+
+
+def test_facts_name_the_c_library_that_is_loaded() -> None:
+    assert BACKEND.facts()["c-blosc2"] == blosc2.blosclib_version.split(" ")[0]

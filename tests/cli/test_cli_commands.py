@@ -56,9 +56,9 @@ def test_list_backends_has_the_promised_keys(run: Run) -> None:
         assert entry["available"] == (entry["why_not"] is None)
 
 
-def test_list_backends_is_no_wait(cpu_seconds: Callable[..., float]) -> None:
+def test_list_backends_takes_less_than_two_seconds(cpu_seconds: Callable[..., float]) -> None:
     assert cpu_seconds("list", "backends") < 2.0
-    assert cpu_seconds("list", "backends", "--json") < 5.0  # blosc2, which is asked for its facts, takes a second
+    assert cpu_seconds("list", "backends", "--json") < 2.0
 
 
 def test_list_backends_imports_no_format_library() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from storebench.errors import MeasurementError, StorebenchError
 
 _ENTRY: Final = ("-P", "-m", "storebench.measurement._counting_process")
 _SETTINGS: Final = {"OPENBLAS_NUM_THREADS": "1"}  # numpy's import would start threads
-_STARTS_THREADS: Final = ("blosc2",)  # when it is imported: only a fork that needs it does so
+_SLOW_TO_LOAD: Final = ("tifffile", "nibabel", "pydicom", "nrrd")
 _GRACE_S: Final = 2.0
 _TAIL_BYTES: Final = 2000
 
@@ -163,7 +164,7 @@ def main() -> None:
     for line in questions:
         question = json.loads(line)
         try:
-            _load()
+            _load(question)
             reply = _in_a_fork(question)
         except Exception as error:  # noqa: BLE001 (it is raised again on the other side)
             reply = _refused(error)
@@ -171,15 +172,16 @@ def main() -> None:
         answers.flush()
 
 
-def _load() -> None:
+def _load(question: Mapping[str, Any]) -> None:
     """Load every library and none of their threads, so that each fork finds them loaded."""
     for name in ("backends._zarr_counting", "measurement._counters", "measurement.operations"):
         importlib.import_module(f"storebench.{name}")
-    from storebench.backends import BACKENDS
+    from storebench.measurement.environment import record_environment
+    from storebench.storage import Storage
 
-    for backend in BACKENDS.values():
-        if backend.library not in _STARTS_THREADS and backend.why_unavailable() is None:
-            backend.facts()  # which loads the library
+    for name in filter(importlib.util.find_spec, _SLOW_TO_LOAD):
+        importlib.import_module(name)
+    record_environment(Storage.open(question["storage"]).root)  # it asks each library for its version; kept
 
 
 def _in_a_fork(question: Mapping[str, Any]) -> dict[str, Any]:
