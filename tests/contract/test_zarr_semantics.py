@@ -19,6 +19,7 @@ import pytest
 
 from storebench.backends import BACKENDS, Backend, WriteRequest, get_backend, write_array
 from storebench.codecs import parse_codec
+from storebench.errors import UnsupportedError
 from storebench.grid import Layout, Region, Shape, grid_shape, iter_blocks
 from storebench.levels import build_levels
 from storebench.stores import Location
@@ -222,6 +223,19 @@ def test_the_gaps_are_those_that_backends_tell() -> None:
 def test_chunks_of_zeros_are_there(name: str, tmp_path: Path) -> None:
     for array in raw_arrays(_written(name, _request(BACKENDS[name]), tmp_path, zeros=True)):
         assert len(array.objects) == np.prod(grid_shape(array.shape, array.block_shape))
+
+
+@pytest.mark.parametrize("name", _with_gaps(FAMILY, _LEAVES_OUT))
+def test_chunks_of_zeros_that_are_written_later_are_there(name: str, tmp_path: Path) -> None:
+    request, backend = _request(BACKENDS[name]), get_backend(name)
+    before = _written(name, request, tmp_path)
+    assert request is not None
+    try:
+        with backend.reopen(location := Location(tmp_path / f"image{backend.suffix}")) as writer:
+            writer.write(Region.whole(request.shape), np.zeros(request.shape, request.dtype))
+    except UnsupportedError:
+        return  # written once
+    assert raw_files(location).keys() == before.keys()
 
 
 @pytest.mark.parametrize("name", _with_gaps(_SHARDED, _LEAVES_OUT_OF_SHARDS))

@@ -144,11 +144,8 @@ def open_array(
     place = location.path / name if name else location.path
     try:
         # The format is given so that zarr does not look for the other version's files first.
-        # Empty chunks are written by a reopened array too; a reader does not look at it.
         with pipeline.selected():
-            array = zarr.open_array(
-                store, path=name, mode=mode, zarr_format=zarr_format, config={"write_empty_chunks": True}
-            )
+            array = zarr.open_array(store, path=name, mode=mode, zarr_format=zarr_format)
     except FileNotFoundError as error:
         file = ".zarray" if zarr_format == 2 else "zarr.json"
         raise DataError(f"{place} is no Zarr v{zarr_format} array: it has no {file}; check the path") from error

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from storebench.errors import UnsupportedError
 
 _PATH: Final = "codec_pipeline.path"
+_EMPTY_CHUNKS: Final = "array.write_empty_chunks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,14 @@ class Pipeline:
             )
 
     def applied(self) -> AbstractContextManager[Any]:
-        """Return zarr's own context with this pipeline in its configuration."""
+        """Return zarr's own context with this pipeline in its configuration, and with chunks of zeros written.
+
+        The latter is for arrays that are opened again: their argument `config` zarr 3.1 does not look at.
+        """
         import zarr
 
-        if self.path is None:
-            return nullcontext()
-        context: AbstractContextManager[Any] = zarr.config.set({_PATH: self.path, **self.settings})
+        path = {} if self.path is None else {_PATH: self.path}
+        context: AbstractContextManager[Any] = zarr.config.set({_EMPTY_CHUNKS: True, **path, **self.settings})
         return context
 
     def facts(self, backend: str) -> dict[str, str]:
