@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
-# A second, older Python on which the contract tests run again; CI sets it.
+# A second, older Python on which the contract tests run again, but for the slow ones; CI sets it.
 OLDEST_PYTHON ?=
 # What the tests in a browser look for faults of accessibility with.
 AXE := .browser/node_modules/axe-core/axe.min.js
@@ -65,7 +65,7 @@ endif
 
 contract-oldest: oldest
 ifneq ($(OLDEST_PYTHON),)
-	.venv-oldest/bin/$(PYTEST) tests/contract tests/backends
+	.venv-oldest/bin/$(PYTEST) -m 'not slow' tests/contract tests/backends
 endif
 
 $(BIN)/python:

@@ -37,6 +37,7 @@ def _told(library: str, *limits: str) -> dict[str, float | str]:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", _LIBRARIES)
 def test_a_thread_limit_is_kept_or_refused(library: str) -> None:
     """CPU time cannot pass wall time where one thread works, however loaded the machine is."""
@@ -49,6 +50,7 @@ def test_a_thread_limit_is_kept_or_refused(library: str) -> None:
             assert 0 < answer <= 1.15, f"{name} used {answer:.2f} CPU seconds per second under a limit of one thread"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", _LIBRARIES)
 def test_a_second_limit_is_kept_or_refused(library: str) -> None:
     """Pools are made once: whoever cannot make them smaller says so, and everything still works."""
