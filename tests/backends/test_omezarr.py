@@ -36,6 +36,9 @@ def _store(
     method: str = "mean",
     library: str = "zarrpython",
 ) -> Location:
+    backend = get_backend(f"omezarr-{version}-{library}")
+    if (why := backend.why_unavailable()) is not None:
+        pytest.skip(why)
     shape = tuple(_SHAPES[axis] for axis in axes)
     request = WriteRequest(
         shape=shape,
@@ -48,7 +51,7 @@ def _store(
     )
     location = Location(folder / f"cells-{axes}.ome.zarr")
     levels = build_levels(_values(shape), request.level_factors, method)
-    write_array(get_backend(f"omezarr-{version}-{library}"), location, request, levels)
+    write_array(backend, location, request, levels)
     return location
 
 

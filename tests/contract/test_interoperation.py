@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,7 @@ def test_every_known_failure_is_about_some_pair() -> None:
     assert {id(entry) for _, entry in _FAILING} == {id(entry) for entry in KNOWN}
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="of the newest libraries: needs Python 3.12 or newer")
 def test_the_page_says_what_is_tried() -> None:
     assert PAGE.read_text() == page(), "python -m tests.contract.interoperation writes it"
 
