@@ -52,24 +52,23 @@ def test_nothing_is_counted_where_nothing_is_done() -> None:
         assert (counted.device_read_bytes, counted.device_written_bytes) == (0, 0)
 
 
-def test_calls_and_bytes_are_exact_every_time(file: Path, tmp_path: Path) -> None:
+def _calls_and_bytes(file: Path, new: Path) -> set[tuple[int | None, ...]]:
     probe, found = Probe(), set()
-    reading = os.open(file, os.O_RDONLY)
-    writing = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
-    try:
-        for _ in range(20):
-            probe.start()
-            for size in (1, 1000, 12_345):
-                os.pread(reading, size, 7)
-            os.pread(reading, 10, 1_000_000)  # beyond the end: a call, and no bytes
-            os.pwrite(writing, b"x" * 300, 0)
-            os.pwrite(writing, b"x", 0)
-            counted = probe.stop()
-            found.add((counted.read_calls, counted.read_chars, counted.write_calls, counted.write_chars))
-    finally:
-        os.close(reading)
-        os.close(writing)
-    assert found == {(4, 13_346, 2, 301)}
+    reading, writing = os.open(file, os.O_RDONLY), os.open(new, os.O_WRONLY | os.O_CREAT)
+    for _ in range(20):
+        probe.start()
+        for size in (1, 1000, 12_345):
+            os.pread(reading, size, 7)
+        os.pread(reading, 10, 1_000_000)  # beyond the end: a call, and no bytes
+        os.pwrite(writing, b"x" * 300, 0)
+        os.pwrite(writing, b"x", 0)
+        counted = probe.stop()
+        found.add((counted.read_calls, counted.read_chars, counted.write_calls, counted.write_chars))
+    return found
+
+
+def test_calls_and_bytes_are_exact_every_time(file: Path, tmp_path: Path, alone: Callable[..., Any]) -> None:
+    assert alone(_calls_and_bytes, file, tmp_path / "new") == {(4, 13_346, 2, 301)}
 
 
 def _read_by_three_threads(file: Path) -> list[tuple[int | None, int | None]]:
