@@ -111,7 +111,7 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     """Return round numbers inside an interval: 1-2-5 steps, else 1-3, else powers of ten, else every n-th of them."""
     tens = [10.0**power for power in range(-12, 16)]
     choices = [[ten * digit for ten in tens for digit in digits] for digits in ((1, 2, 5), (1, 3), (1,))]
-    choices += [tens[::step] for step in (2, 3, 4, 6)]
+    choices += [tens[start::step] for step in (2, 3, 4, 6) for start in range(step)]
     inside = [[n for n in choice if low <= n <= high] for choice in choices]
     return next((ticks for ticks in inside if 2 <= len(ticks) <= most), inside[2] or inside[0][:1])
 
