@@ -64,6 +64,7 @@ def test_another_image_has_a_section_of_its_own(tmp_path: Path) -> None:
     first, second = sections(every_format.make, table([*_rows(_BACKENDS), *other]), tmp_path)
     assert (first.name, second.name) == ("every-format", "every-format-2")
     assert "labels_dense" in second.about
+    assert f'id="{second.name}"' not in first.svg  # which the page gives to the second section
 
 
 def test_seventy_backends_fit(tmp_path: Path) -> None:

@@ -166,8 +166,8 @@ def inline_svg(svg: str, name: str, label: str, *, keep: Sequence[str] = ()) -> 
     body = re.sub(r"<g(?: [^>]*)?/>", "", body)
     body = re.sub(r"(<g\b[^>]*>)((?:\s*<use\b[^>]*/>)+)", _hoisted, body)
     used = {*re.findall(r'(?:href="|url\()#([\w-]+)', body), *keep}
-    # matplotlib's ids are twelve digits, and there are thousands of them on a page
-    ids = {old: f"{name}-{old if old in keep else index}" for index, old in enumerate(sorted(used))}
+    # matplotlib's ids are twelve digits, and there are thousands of them on a page; "name-2" may be another section
+    ids = {old: f"{name}-{old}" if old in keep else f"{name}_{index}" for index, old in enumerate(sorted(used))}
     body = re.sub(r' id="([^"]+)"', _IdKeeper(ids), body)
     for _ in range(2):  # a tick is a group of a group: each that says nothing and holds one thing alone is left out
         body = re.sub(r"<g>\s*(<(?:path|use)\b[^>]*/>|<text\b[^>]*>[^<]*</text>)\s*</g>", r"\1", body)
