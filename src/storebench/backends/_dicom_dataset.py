@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -110,12 +111,12 @@ def new_dataset(request: WriteRequest) -> Dataset:
     else:
         kind = uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID = kind
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = uid.generate_uid()
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID = _new_uid()
     meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     dataset.file_meta = meta
     for keyword in _EMPTY:
         setattr(dataset, keyword, None)
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = uid.generate_uid(), uid.generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = _new_uid(), _new_uid()
     dataset.Modality, dataset.ConversionType, dataset.InstanceNumber = "OT", "SYN", 1
     if len(request.shape) == 3:
         _describe_frames(dataset, request)
@@ -228,3 +229,10 @@ def near_of(codestream: bytes) -> int:
     scan = codestream.index(_START_OF_SCAN)
     n_components = codestream[scan + 4]
     return codestream[scan + 5 + 2 * n_components]
+
+
+def _new_uid() -> str:
+    """Return a UID that nobody has, of 64 digits and points: those by chance are shorter at times, and so would the file be."""
+    from pydicom.uid import generate_uid
+
+    return str(generate_uid(entropy_srcs=[str(uuid.uuid4())]))
