@@ -54,6 +54,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> _Traced:
     return _Traced(folder, Counter(inside))
 
 
+@pytest.mark.slow
 def test_a_write_that_is_to_return_syncs_nothing(backend: Backend, traced: _Traced) -> None:
     assert (traced.folder / f"{backend.name}.returned").is_dir()
     n_syncs = traced.syncs[f"{backend.name}.returned"]
@@ -63,6 +64,7 @@ def test_a_write_that_is_to_return_syncs_nothing(backend: Backend, traced: _Trac
         assert n_syncs == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _OWN)
 def test_an_own_fsync_syncs_every_file(name: str, traced: _Traced) -> None:
     backend = BACKENDS[name]

@@ -86,6 +86,7 @@ def _family_image(family: str, dtype: str) -> NDArray:
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "codec_name"), _LOSSY)
 def test_a_lossy_codec_keeps_its_promise_on_each_family_of_images(name: str, codec_name: str, tmp_path: Path) -> None:
     backend, codec, kept = _available(name), parse_codec(codec_name), []

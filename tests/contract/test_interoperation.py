@@ -56,6 +56,7 @@ def _compare(pair: Pair, request: WriteRequest, location: Location) -> None:
                 np.testing.assert_array_equal(found, values[region.slices], strict=True, err_msg=str(request))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.writer}>{pair.reader}")
 def test_one_backend_reads_what_another_wrote(pair: Pair, written: Written) -> None:
     _skip_where_one_is_missing(pair)
