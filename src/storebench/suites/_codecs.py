@@ -54,7 +54,7 @@ def codec_grids() -> Iterator[Grid]:
             "Planes",
             CT,
             "1x256x256",
-            ("jxl-lossless-1", "htj2k-lossless", "lerc-lossless", "lerc-error-10"),
+            ("jxl-lossless-3", "htj2k-lossless", "lerc-lossless", "lerc-error-10"),
         ),
         ("core", "zarr3-zarrpython", "Floats", CT_FLOATS, "64x64x64", floats),
         (
