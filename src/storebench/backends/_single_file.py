@@ -62,6 +62,13 @@ def no_checksum(backend: Backend, request: WriteRequest) -> str | None:
     return None
 
 
+def no_chunks(backend: Backend, request: WriteRequest) -> str | None:
+    """Return the sentence for a layout that is asked of a format without chunks, or None."""
+    if request.layout is not None:
+        return f"{backend.name} stores one run of voxels and has no chunks; leave the chunk shape out"
+    return None
+
+
 def put_file(location: Location, data: bytes) -> None:
     """Write a file that was made in memory; where requests are counted it is one "set"."""
     location.path.write_bytes(data)

@@ -6,8 +6,10 @@ What is set differently from tensorstore's own defaults, so that writes end as t
   to be durable is synced by storebench, for all alike. Where a location asks for the library's own fsync it is left on.
 - **chunks of nothing but 0 are written**, where the format leaves a choice.
 
-No cache is kept between reads (tensorstore's own default), and each opened array has settings of its own, so that nothing
-is shared with what was opened before. Whole files are renamed into place, never changed: other processes may write others.
+No cache is kept between reads (tensorstore's own default), but a chunk of the last read is gone only when the thread that decoded
+it lets go: of reads that follow each other at once about one in a thousand finds one still there. Each opened array has settings of
+its own, so that nothing is shared with what was opened before. Whole files are renamed into place, never changed: other
+processes may write others.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ def folder_store(path: Path) -> dict[str, str]:
 def counted(log: RequestLog | None, kind: RequestKind) -> Iterator[None]:
     """Write what tensorstore does meanwhile into a log.
 
+    It waits an instant first, so that nothing of the last read is there any more.
+
     tensorstore counts what this process asks of files, and tells sums only. A read that found no file has opened one more
     than it has read; a shard that is missing may hide behind one that took two reads, so of shards this is the least.
 
@@ -69,6 +73,7 @@ def counted(log: RequestLog | None, kind: RequestKind) -> Iterator[None]:
     if log is None:
         yield
         return
+    time.sleep(_POLL_S)
     before = _totals()
     try:
         yield

@@ -18,7 +18,7 @@ import numpy as np
 from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._mapped import MappedRegions, MappedWriter, RawBlocks, allocate
 from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
-from storebench.backends._single_file import no_checksum, reading
+from storebench.backends._single_file import no_checksum, no_chunks, reading
 from storebench.errors import DataError
 from storebench.stores import Location
 
@@ -52,9 +52,7 @@ class MrcMrcfile:
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse layouts, and dtypes that MRC has no mode for: mrcfile would widen uint8 to 16 bits."""
         sentence = refusal(self, request, n_axes=range(2, 5), dtypes=_DTYPES, kinds=("none",))
-        sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.layout is not None:
-            return f"{self.name} stores one run of voxels and has no chunks; leave the chunk shape out"
+        sentence = sentence or no_checksum(self, request) or no_chunks(self, request)
         if sentence is None and max(*request.shape, math.prod(request.shape[:-2])) > _MOST:
             return f"an MRC header has room for 2,147,483,647 planes, and as many voxels along y and x; {request.shape} is more"
         return sentence

@@ -26,7 +26,7 @@ from storebench.backends._gzip import GzipBlocks, zlib_facts
 from storebench.backends._mapped import RawBlocks
 from storebench.backends._owned import owned
 from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
-from storebench.backends._single_file import check_region, check_values, no_checksum, reading, storing
+from storebench.backends._single_file import check_region, check_values, no_checksum, no_chunks, reading, storing
 from storebench.errors import DataError, UsageError
 from storebench.grid import Region, Shape
 from storebench.stores import Location
@@ -63,9 +63,7 @@ class NiftiNibabel:
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse layouts, and dtypes that NIfTI has no code for."""
         sentence = refusal(self, request, n_axes=range(2, 6), dtypes=_DTYPES, kinds=(self._kind,))
-        sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.layout is not None:
-            return f"{self.name} stores one run of voxels and has no chunks; leave the chunk shape out"
+        sentence = sentence or no_checksum(self, request) or no_chunks(self, request)
         return sentence
 
     def write_order(self, request: WriteRequest) -> WriteOrder:

@@ -10,7 +10,7 @@ import numpy as np
 from storebench.backends._backend import BlockCodec, ParallelWrites, StoredAs, WriteOrder, WriteRequest
 from storebench.backends._mapped import MappedRegions, MappedWriter, RawBlocks, allocate
 from storebench.backends._refusals import check_thread_limit, missing_distributions, refusal
-from storebench.backends._single_file import NUMBERS, no_checksum, reading
+from storebench.backends._single_file import NUMBERS, no_checksum, no_chunks, reading
 from storebench.errors import DataError
 from storebench.stores import Location
 
@@ -37,9 +37,7 @@ class NpyNumpy:
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse codecs and layouts: the file is one run of voxels."""
         sentence = refusal(self, request, n_axes=range(2, 6), dtypes=NUMBERS, kinds=("none",))
-        sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.layout is not None:
-            return f"{self.name} stores one run of voxels in C order and has no chunks; leave the chunk shape out"
+        sentence = sentence or no_checksum(self, request) or no_chunks(self, request)
         return sentence
 
     def write_order(self, request: WriteRequest) -> WriteOrder:

@@ -21,7 +21,7 @@ from storebench.backends._gzip import GzipBlocks, zlib_facts
 from storebench.backends._mapped import RawBlocks
 from storebench.backends._owned import owned
 from storebench.backends._refusals import check_thread_limit, missing_distributions, no_reopening, refusal
-from storebench.backends._single_file import WholeWriter, check_region, no_checksum, reading, storing
+from storebench.backends._single_file import WholeWriter, check_region, no_checksum, no_chunks, reading, storing
 from storebench.grid import Region, Shape
 from storebench.stores import Location
 
@@ -52,9 +52,7 @@ class NrrdPynrrd:
     def why_unsupported(self, location: Location, request: WriteRequest) -> str | None:
         """Refuse layouts, and dtypes that NRRD has no name for."""
         sentence = refusal(self, request, n_axes=range(2, 6), dtypes=_DTYPES, kinds=("none", "gzip"))
-        sentence = sentence or no_checksum(self, request)
-        if sentence is None and request.layout is not None:
-            return f"{self.name} stores one run of voxels and has no chunks; leave the chunk shape out"
+        sentence = sentence or no_checksum(self, request) or no_chunks(self, request)
         return sentence
 
     def write_order(self, request: WriteRequest) -> WriteOrder:
