@@ -11,7 +11,9 @@ AXE := .browser/node_modules/axe-core/axe.min.js
 # Tests side by side, more than there are processors, as many wait for a process of their own; those of one file stay together.
 PYTEST := python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
-# Modules are compiled when they are first imported: to compile all of them is half of the time of an installation.
+# Modules are compiled when they are first imported, and kept: to compile all of them is half of the time of an installation. Where
+# Python is told not to keep them, each process compiles again what it imports, for longer than most of them work.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: quick test check format lint types tests axe oldest contract-oldest report baseline proof clean

@@ -70,26 +70,31 @@ def tiny(grid: Grid) -> Grid:
 
 
 def each_kind(grids: Iterable[Grid]) -> dict[str, Grid]:
-    """Return the grids by id, of those that do the same on a tiny image the first.
+    """Return grids by id that do, on one backend or another, all that all do on a tiny image; and each operation of each backend.
 
     Layouts and codecs, which a class hands on to its backend, do not make another kind: those the tests of the contract try.
     """
-    kinds = {}
+    kinds, done = [], set()
     for grid in grids:
         small = tiny(grid)
         case = small.case(*next(small.combinations()))
         shape = TINY[len(case.shape)].shape
-        does = dataclasses.replace(case, shape=shape, codec="none", chunk_shape=None, shard_shape=None).id
-        kinds.setdefault((grid.methods, grid.slow, does), grid)
-    return by_id(kinds.values())
+        plain = dataclasses.replace(case, backend="any", shape=shape, codec="none", chunk_shape=None, shard_shape=None)
+        does = {(grid.methods, grid.slow, plain.id), (case.backend, case.operation)}
+        if not does <= done:
+            kinds.append(grid)
+            done |= does
+    return by_id(kinds)
 
 
 def by_id(grids: Iterable[Grid]) -> dict[str, Grid]:
     return {f"{grid.suite}.{grid.name}": grid for grid in grids}
 
 
-def skip_where_nothing_is_cold(grid: Grid) -> None:
-    """Skip cold reads on a file system that is itself in memory."""
+def skip_what_cannot_be_here(grid: Grid) -> None:
+    """Skip backends that are not installed, and cold reads on a file system that is itself in memory."""
+    if (why := get_backend(grid.backend).why_unavailable()) is not None:
+        pytest.skip(why)
     why_not = why_not_cold(Storage.open().root) if grid.cache != "warm" else None
     if why_not is not None:
         pytest.skip(f"{why_not}: pytest --basetemp=FOLDER")
@@ -116,13 +121,14 @@ def run_once(common, grid: Grid) -> None:
 @pytest.mark.parametrize("name", each_kind(grid for grid in GRIDS if grid.threads is None))
 def test_every_kind_of_class_runs_once(common, name: str) -> None:
     grid = by_id(GRIDS)[name]
-    skip_where_nothing_is_cold(grid)
+    skip_what_cannot_be_here(grid)
     run_once(common, grid)
 
 
 @pytest.mark.parametrize("name", each_kind(grid for grid in GRIDS if grid.threads is not None))
 def test_every_kind_of_class_with_a_thread_budget_runs_once(common, name: str) -> None:
     """Each in a process of its own, as asv has it: a library's pool of threads is made once."""
+    skip_what_cannot_be_here(by_id(GRIDS)[name])
     done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
 
@@ -152,7 +158,7 @@ def test_a_cold_read_that_was_not_cold_is_no_sample_and_says_why(
     """Somebody else has the file mapped into memory: its pages cannot be evicted."""
     monkeypatch.setenv("STOREBENCH_JOURNAL", str(tmp_path / "journal.jsonl"))
     grid = tiny(next(g for g in GRIDS if g.suite == "cold" and g.backend == "npy-numpy" and len(g.subject.shape) == 3))
-    skip_where_nothing_is_cold(grid)
+    skip_what_cannot_be_here(grid)
     benchmark, params = common._class(grid)(), next(grid.combinations())
     benchmark.setup(*params)
     (path,) = benchmark._open[1]._ready.paths

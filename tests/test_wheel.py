@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 import storebench
-from storebench.assets import clone_root
+from storebench.assets import bundled_results, clone_root
+from storebench.results.frame import load_results
 
 pytestmark = pytest.mark.slow
 
@@ -41,35 +43,56 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def run(site: Path, folder: Path, *arguments: str) -> dict:
-    """Run the wheel's command in a folder and return the one JSON document it prints."""
-    environ = os.environ | {"PYTHONPATH": str(site), "STOREBENCH_ROOT": str(folder / "root")}
-    command = [sys.executable, "-m", "storebench", *arguments, "--json"]
+def run(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the wheel's command in a folder."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    environ |= {"PYTHONPATH": str(site), "STOREBENCH_ROOT": str(folder / "root")}
+    command = [sys.executable, "-m", "storebench", *arguments]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done
 
 
-def test_quick_measures_a_file_in_an_empty_folder(site: Path, tmp_path: Path) -> None:
-    volume = np.random.Generator(np.random.Philox(1)).integers(0, 300, (24, 40, 36), dtype=np.uint16)
-    np.save(tmp_path / "mine.npy", volume)
-    found = run(site, tmp_path, "quick", "mine.npy", "--budget", "1")  # one pass
-    assert found["n_failed"] == 0
-    assert found["rows"]
-    assert {row["status"] for row in found["rows"]} == {"ok"}
-    assert {row["commit"] for row in found["rows"]} == {None}, "a wheel has a version, not a commit"
-    assert {row["dataset"] for row in found["rows"]} == {"mine.npy"}
-    files = [path for path in (tmp_path / "results").rglob("*") if path.name.startswith(f"{storebench.__version__}-py")]
-    assert {path.suffix for path in files} == {".json", ".jsonl"}
-    assert (tmp_path / "reports" / "index.html").stat().st_size > 10_000
+def told(site: Path, folder: Path, *arguments: str) -> dict:
+    """Return the one JSON document that it prints."""
+    document: dict = json.loads(run(site, folder, *arguments, "--json").stdout)
+    return document
+
+
+def test_quick_measures_a_users_image(site: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))
+    others = next(path for path in bundled_results().iterdir() if path.is_dir())
+    shutil.copytree(others, tmp_path / "results" / "other")
+    done = run(
+        site, tmp_path, "quick", "img[1].npy", "--machine", "lab", "--budget", "1"
+    )  # it ends after the first pass
+    said = " ".join(done.stderr.split())
+    assert "40x41x42 uint16" in said
+    assert "assumed" in said
+    assert "Plan:" in said
+    assert "Setting" in done.stdout
+    assert "blosc-zstd-3-shuffle" in done.stdout
+    assert "*" in done.stdout
+    assert "storebench run --dataset 'img[1].npy' --tier core" in done.stdout
+    table = [line for line in done.stdout.splitlines() if "/" not in line]
+    assert max(map(len, table)) <= 80
+    rows = load_results(tmp_path / "results" / "lab")
+    assert set(rows["status"]) == {"ok"}
+    assert set(rows["dataset"]) == {"img-1-.npy"}
+    assert rows["commit"].isna().all(), "a wheel has a version, not a commit"
+    kept = {path.suffix for path in (tmp_path / "results" / "lab").glob(f"{storebench.__version__}-py*")}
+    assert kept == {".json", ".jsonl"}
+    page = (tmp_path / "reports" / "index.html").read_text()
+    assert "img" in page
+    assert "labels_dense" not in page, "the report is about this image, whatever else lies in the results folder"
 
 
 def test_the_baseline_is_reported_without_any_results(site: Path, tmp_path: Path) -> None:
-    found = run(site, tmp_path, "report")
+    found = told(site, tmp_path, "report")
     assert found
     assert (tmp_path / "reports" / "index.html").stat().st_size > 10_000
 
 
 def test_the_suites_come_along(site: Path, tmp_path: Path) -> None:
-    plan = run(site, tmp_path, "run", "--dry-run", "--tier", "core")
+    plan = told(site, tmp_path, "run", "--dry-run", "--tier", "core")
     assert plan["n_cases"] >= 300

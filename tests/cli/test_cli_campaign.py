@@ -1,10 +1,9 @@
-"""`run`, `quick`, and what is made of their results: `report` and `export`."""
+"""`run`, `quick`, and what is made of their results: `report` and `export`. A whole `quick` is run by test_wheel."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 from click.testing import Result
 
 from storebench import campaign
-from storebench.assets import bundled_results
 from storebench.campaign import Outcome, Plan, Progress
 from storebench.records import Case, Conditions, Environment, Row, Sample
 from storebench.results.journal import Journal
@@ -123,31 +121,6 @@ def test_run_report_export(run: Run, tmp_path: Path) -> None:
     assert run("export", "--format", "csv").stdout.count("\n") == outcome["n_ok"] + 1
     assert run("export", "--format", "csv", "-o", "t.csv").stdout == ""
     assert (tmp_path / "t.csv").read_text().startswith("case_id,")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("page_alone")
-def test_quick_on_a_users_image(run: Run, tmp_path: Path) -> None:
-    np.save(tmp_path / "img[1].npy", np.arange(40 * 41 * 42, dtype="uint16").reshape(40, 41, 42))
-    baseline = bundled_results()
-    shutil.copytree(next(path for path in baseline.iterdir() if path.is_dir()), tmp_path / "results" / "other")
-    result = run("quick", "img[1].npy", "--machine", "lab", "--budget", "1")  # it ends after the first pass
-    assert result.exit_code == 0, result.output
-    page = (tmp_path / "reports" / "index.html").read_text()
-    assert "img" in page
-    assert "labels_dense" not in page, "the report is about this image, whatever else lies in the results folder"
-    said = " ".join(result.stderr.split())
-    assert "40x41x42 uint16" in said
-    assert "assumed" in said
-    assert "Plan:" in said
-    assert "Setting" in result.stdout
-    assert "blosc-zstd-3-shuffle" in result.stdout
-    assert "*" in result.stdout
-    assert "storebench run --dataset 'img[1].npy' --tier core" in result.stdout
-    table = [line for line in result.stdout.splitlines() if "/" not in line]
-    assert max(map(len, table)) <= 80
-    assert (tmp_path / "reports" / "index.html").is_file()
-    assert list((tmp_path / "results" / "lab").glob("*.jsonl"))
 
 
 def test_a_large_image_is_sampled(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
