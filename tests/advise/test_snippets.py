@@ -68,13 +68,15 @@ _LAYOUTS: dict[int, tuple[Layout | None, ...]] = {
 
 
 def _cases() -> list[Any]:
-    """Every backend on each image: its first codec in every layout, its other codecs in its first layout."""
-    found = []
-    for backend, (shape, axes) in itertools.product(BACKENDS.values(), _IMAGES):
-        takes = [request for request in _requests(shape, axes) if _is_taken(backend, request)]
+    """Every backend on each image: its first codec in every layout, each other codec in its first layout of one image."""
+    found, seen = [], set()
+    requests = [(axes, [*_requests(shape, axes)]) for shape, axes in _IMAGES]
+    for backend, (axes, asked) in itertools.product(BACKENDS.values(), requests):
+        takes = [request for request in asked if _is_taken(backend, request)]
         for request in takes:
-            first = takes[0]
-            if request.codec == first.codec or replace(request, codec=first.codec) == first:
+            first, codec = takes[0], (backend.name, request.codec)
+            if request.codec == first.codec or (replace(request, codec=first.codec) == first and codec not in seen):
+                seen.add(codec)
                 layout = request.layout
                 words = [axes, request.codec.name, layout and layout.chunk_shape, layout and layout.shard_shape]
                 name = "-".join(

@@ -73,16 +73,40 @@ def _fixed_requests(dtypes: tuple[str, ...]) -> Iterator[WriteRequest]:
             )
 
 
+def _takes(backend: Backend, request: WriteRequest) -> bool:
+    return backend.why_unsupported(_NOWHERE, request) is None
+
+
 @functools.cache
-def accepted(backend: Backend) -> tuple[WriteRequest, ...]:
-    """Return the fixed requests that a backend says it can store."""
-    return tuple(r for r in fixed_requests() if backend.why_unsupported(_NOWHERE, r) is None)
+def _shuffled() -> tuple[WriteRequest, ...]:
+    return tuple(random.Random(7).sample(fixed_requests(), len(fixed_requests())))
+
+
+@functools.cache
+def _supply(backend: Backend, lossless: bool | None) -> tuple[list[WriteRequest], Iterator[WriteRequest]]:
+    """Return what was found so far, and what finds more: of 30,000 requests most are never asked for."""
+    fitting = (request for request in _shuffled() if lossless in (None, request.codec.lossless))
+    return [], (request for request in fitting if _takes(backend, request))
 
 
 def some_accepted(backend: Backend, n: int, *, lossless: bool | None = None) -> list[WriteRequest]:
-    """Return up to `n` accepted requests, spread by a fixed seed."""
-    pool = [r for r in accepted(backend) if lossless is None or r.codec.lossless == lossless]
-    return random.Random(7).sample(pool, min(n, len(pool)))
+    """Return up to `n` of the fixed requests that a backend says it can store, spread by a fixed seed."""
+    found, more = _supply(backend, lossless)
+    found += itertools.islice(more, max(0, n - len(found)))
+    return found[:n]
+
+
+@functools.cache
+def _by_codec() -> dict[str, list[WriteRequest]]:
+    found: dict[str, list[WriteRequest]] = {}
+    for request in fixed_requests():
+        found.setdefault(request.codec.name, []).append(request)
+    return found
+
+
+def accepts(backend: Backend, codec: str, dtype: str | None = None) -> bool:
+    """Tell whether a backend says it can store any of the fixed requests of a codec, and of a dtype."""
+    return any(_takes(backend, request) for request in _by_codec()[codec] if dtype in (None, request.dtype.name))
 
 
 def pieces(backend: Backend, request: WriteRequest, thickness: int) -> list[Region]:
@@ -103,7 +127,7 @@ def streamed_request(name: str) -> WriteRequest | None:
     for request in fixed_requests(dtypes=("uint16",)):
         if request.axes != "zyx" or request.level_factors or not request.codec.lossless:
             continue
-        if backend.why_unsupported(_NOWHERE, request) is None and backend.write_order(request) != "whole":
+        if _takes(backend, request) and backend.write_order(request) != "whole":
             return request
     return None
 
@@ -113,9 +137,10 @@ def _choices(backend: Backend) -> tuple[tuple[str, str, str, int], ...]:
     """Return the lossless (axes, dtype, codec, kind of layout) that a backend takes, at least for the fixed shapes."""
     found = {
         (r.axes, r.dtype.name, r.codec.name, kind)
-        for r in accepted(backend)
+        for r in fixed_requests()
+        if r.codec.lossless and _takes(backend, r)
         for kind, layout in enumerate(_layouts(r.shape))
-        if layout == r.layout and r.codec.lossless
+        if layout == r.layout
     }
     return tuple(sorted(found))
 

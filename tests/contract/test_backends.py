@@ -21,7 +21,6 @@ from storebench.grid import Region, grid_shape, iter_blocks
 from storebench.stores import Location, RequestLog
 
 from .contract_requests import (
-    accepted,
     fixed_requests,
     images,
     lossless_requests,
@@ -303,7 +302,9 @@ def test_core_backends_are_available(name: str) -> None:
     found = BACKENDS[name]
     why = found.why_unavailable()
     assert why is None or found.extra is not None, f"{name} belongs to the core installation: {why}"
-    assert accepted(found), f"{name} takes none of the requests that the contract tests make: nothing of it was tested"
+    assert some_accepted(found, 1), (
+        f"{name} takes none of the requests that the contract tests make: nothing of it was tested"
+    )
 
 
 def test_the_table_is_consistent() -> None:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from storebench.backends import BACKENDS, Backend, WriteRequest, get_backend, write_array
 from storebench.codecs import EXAMPLES, Codec, parse_codec
 from storebench.datasets.synthetic import FAMILIES, make
-from storebench.grid import Layout, Region
+from storebench.grid import Layout, Region, Shape
 from storebench.measurement.fidelity import error_bound, largest_error, verified
 from storebench.stores import Location
 
-from .contract_requests import accepted
+from .contract_requests import accepts
 
 
 def _available(name: str) -> Backend:
@@ -37,6 +37,8 @@ def _new_location(folder: Path, backend: Backend) -> Location:
 # 7 lossy codecs keep what they promise (lossless ones are compared to the bit wherever anything is written)
 
 _LOSSY = [(b.name, codec) for b in BACKENDS.values() for codec in EXAMPLES if not parse_codec(codec).lossless]
+_LOSSY_ALONE = [(name, codec) for name, codec in _LOSSY if not BACKENDS[name].format.startswith("ome-zarr")]
+"""OME-Zarr holds arrays of Zarr, whose codecs are the same."""
 _DTYPES = ("uint8", "uint16", "float32", "float64")
 _PSNR_FLOORS_DB = {"jp2-ratio-2": 60.0, "jp2-ratio-10": 30.0}
 """Pinned for the image below, whose noise decides them."""
@@ -51,10 +53,11 @@ def _blurred_noise(dtype: np.dtype) -> NDArray:
     return np.clip(noisy * largest, 0, largest).astype(dtype)
 
 
-def _lossy_request(backend: Backend, image: NDArray, axes: str, codec: Codec) -> WriteRequest | None:
+@functools.cache
+def _lossy_request(backend: Backend, shape: Shape, dtype: np.dtype, axes: str, codec: Codec) -> WriteRequest | None:
     """Return the request for an image as it is, or in chunks of one plane; None where the backend takes neither."""
-    for layout in (None, Layout(chunk_shape=(*(1,) * (image.ndim - 2), *image.shape[-2:]))):
-        request = WriteRequest(shape=image.shape, dtype=image.dtype, axes=axes, codec=codec, layout=layout)
+    for layout in (None, Layout(chunk_shape=(*(1,) * (len(shape) - 2), *shape[-2:]))):
+        request = WriteRequest(shape=shape, dtype=dtype, axes=axes, codec=codec, layout=layout)
         if backend.why_unsupported(Location(Path("x")), request) is None:
             return request
     return None
@@ -87,15 +90,15 @@ def _family_image(family: str, dtype: str) -> NDArray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "codec_name"), _LOSSY)
+@pytest.mark.parametrize(("name", "codec_name"), _LOSSY_ALONE)
 def test_a_lossy_codec_keeps_its_promise_on_each_family_of_images(name: str, codec_name: str, tmp_path: Path) -> None:
     backend, codec, kept = _available(name), parse_codec(codec_name), []
     for family, dtype in itertools.product(FAMILIES, _DTYPES):
         image, axes = _family_image(family, dtype), FAMILIES[family].axes[-3:]
-        request = _lossy_request(backend, image, axes, codec)
+        request = _lossy_request(backend, image.shape, image.dtype, axes, codec)
         if request is None:  # another number of axes
             image, axes = (image[0].copy(), "yx") if image.ndim > 2 else (image[None], "zyx")
-            request = _lossy_request(backend, image, axes, codec)
+            request = _lossy_request(backend, image.shape, image.dtype, axes, codec)
         if request is not None and codec.ratio is None:  # of noise no ratio leaves a likeness
             found, _ = _stored_and_decoded(backend, request, image, tmp_path)
             allowed = _allowed_rmse(codec, image)
@@ -105,7 +108,7 @@ def test_a_lossy_codec_keeps_its_promise_on_each_family_of_images(name: str, cod
                 verified(found, image, codec)
             kept.append(family)
     assert set(kept) in (set(), set(FAMILIES))
-    if codec.ratio is None and codec_name in {r.codec.name for r in accepted(backend)}:
+    if codec.ratio is None and accepts(backend, codec_name):
         assert kept
 
 
@@ -114,12 +117,12 @@ def test_a_lossy_codec_keeps_its_promise_on_each_family_of_images(name: str, cod
 def test_a_codec_with_an_aim_comes_near_to_it(name: str, codec_name: str, dtype: str, tmp_path: Path) -> None:
     backend, codec = _available(name), parse_codec(codec_name)
     image = _blurred_noise(np.dtype(dtype))
-    request = _lossy_request(backend, image, "yx", codec)
+    request = _lossy_request(backend, image.shape, image.dtype, "yx", codec)
     if request is None:
         image = image[None]
-        request = _lossy_request(backend, image, "zyx", codec)
+        request = _lossy_request(backend, image.shape, image.dtype, "zyx", codec)
     if request is None:
-        assert (codec.name, dtype) not in {(r.codec.name, r.dtype.name) for r in accepted(backend)}
+        assert not accepts(backend, codec.name, dtype)
         return
     found, n_bytes = _stored_and_decoded(backend, request, image, tmp_path)
     psnr_db = verified(found, image, codec).psnr_db or math.inf

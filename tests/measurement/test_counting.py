@@ -22,6 +22,7 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 
+from storebench.backends import BACKENDS
 from storebench.backends.npy import NpyNumpy
 from storebench.backends.zarr_python import Zarr3ZarrPython
 from storebench.errors import MeasurementError, UnsupportedError, VerificationError
@@ -236,6 +237,14 @@ def test_the_server_has_one_thread_and_is_started_again_when_it_died(storage: St
     first.wait()
     counts_of(_case("open", **SETTINGS["tiff"]), image, storage)
     assert _server().pid != first.pid
+
+
+def test_the_server_has_one_thread_with_every_library_loaded(storage: Storage) -> None:
+    for name in BACKENDS:
+        question = {"do": "count", "case": to_json(_case(backend=name)), "image_key": "of no image"}
+        reply = _counting_process._DESK.ask({**question, "storage": str(storage.root), "limit_bytes": None})
+        assert "of no image" in reply["text"], name
+        assert _server().num_threads() == 1, name
 
 
 def test_a_process_that_dies_is_named_with_its_signal(storage: Storage) -> None:

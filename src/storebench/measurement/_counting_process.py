@@ -24,8 +24,19 @@ from storebench import errors
 from storebench.errors import MeasurementError, StorebenchError
 
 _ENTRY: Final = ("-P", "-m", "storebench.measurement._counting_process")
-_SETTINGS: Final = {"OPENBLAS_NUM_THREADS": "1"}  # numpy's import would start threads
+_SETTINGS: Final = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""Threads that numpy, and pandas through numexpr and pyarrow, would start when they are imported."""
 _SLOW_TO_LOAD: Final = ("tifffile", "nibabel", "pydicom", "nrrd")
+_SLOWEST_TO_LOAD: Final = {
+    "ome-zarr": ("ome_zarr.writer", "distributed"),  # dask, that both compute with, asks whether there is a cluster
+    "ngff-zarr": ("ngff_zarr", "distributed"),
+    "iohub": ("iohub.ngff",),
+}
+"""What takes a second and more: loaded for the first case of that library."""
 _GRACE_S: Final = 2.0
 _TAIL_BYTES: Final = 2000
 
@@ -173,14 +184,18 @@ def main() -> None:
 
 
 def _load(question: Mapping[str, Any]) -> None:
-    """Load every library and none of their threads, so that each fork finds them loaded."""
+    """Load the libraries and none of their threads, so that each fork finds them loaded."""
     for name in ("backends._zarr_counting", "measurement._counters", "measurement.operations"):
         importlib.import_module(f"storebench.{name}")
+    from storebench.backends import get_backend
     from storebench.measurement.environment import record_environment
     from storebench.storage import Storage
 
-    for name in filter(importlib.util.find_spec, _SLOW_TO_LOAD):
-        importlib.import_module(name)
+    backend = get_backend(question["case"]["backend"])
+    own = _SLOWEST_TO_LOAD.get(backend.library, ()) if backend.why_unavailable() is None else ()
+    for name in (*_SLOW_TO_LOAD, *own):
+        if importlib.util.find_spec(name.partition(".")[0]) is not None:
+            importlib.import_module(name)
     record_environment(Storage.open(question["storage"]).root)  # it asks each library for its version; kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -161,11 +162,10 @@ def test_the_picture_shows_what_the_numbers_say(live: Page) -> None:
         assert max(right, bottom) <= 1.001, role
 
 
-@pytest.mark.parametrize("text", NONSENSE)
-def test_nonsense_is_told_at_its_field(text: str, report: Path, page_of: PageOf) -> None:
+def test_nonsense_is_told_at_its_field(report: Path, page_of: PageOf) -> None:
     opened = page_of(report)
     page = opened.page
-    for field in range(3):
+    for text, field in itertools.product(NONSENSE, range(3)):
         values: list[object] = [CHAPTER_SHAPE, (2, 2, 3), CHAPTER_REGION]
         values[field] = text
         _put(page, *values)
@@ -276,7 +276,7 @@ def test_copy_copies_the_command(report: Path, page_of: PageOf) -> None:
     assert page.inner_text("#vx-form [name=copy]") == "Copy"
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_it_is_accessible_and_fits_in_every_state(
     report: Path, page_of: PageOf, axe: Callable[[Page], list[str]], scheme: Any, width: int
 ) -> None:
