@@ -29,7 +29,7 @@ _SETTINGS: Final = {
     "NUMEXPR_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""Threads that numpy, and pandas through numexpr and pyarrow, would start when they are imported."""
+"""So that numpy, and pandas through numexpr and pyarrow, start no threads when they are imported."""
 _SLOW_TO_LOAD: Final = ("tifffile", "nibabel", "pydicom", "nrrd")
 _SLOWEST_TO_LOAD: Final = {
     "ome-zarr": ("ome_zarr.writer", "distributed"),  # dask, that both compute with, asks whether there is a cluster
