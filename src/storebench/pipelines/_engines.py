@@ -167,7 +167,7 @@ class Cluster:
         from distributed import as_completed
         from distributed.scheduler import KilledWorker
 
-        completed = as_completed(given, with_results=False)
+        completed = as_completed(given, loop=self._client.loop, with_results=False)
         for future in completed:
             try:
                 result = future.result()
@@ -196,7 +196,9 @@ class Cluster:
         from distributed import futures_of, wait
 
         held = tuple(self._client.persist(list(arrays)))
-        for future in wait(futures_of(held)).done:
+        with self._client.as_current():
+            done = wait(futures_of(held)).done
+        for future in done:
             if future.status != "finished":
                 future.result()  # raises what went wrong
         return held
@@ -300,7 +302,7 @@ def _started(n_workers: int, memory_limit: int | None, folder: Path | None) -> I
             scheduler_kwargs={"dashboard": False},
             silence_logs=logging.CRITICAL,  # a worker that dies costs time and nothing else
         )
-    with cluster, Client(cluster) as client:
+    with cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_leave_interrupts_to_the_client())  # for workers that replace others too
         yield client
 
@@ -323,7 +325,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
     from distributed import Client
 
     try:
-        client = Client(scheduler, timeout=_CONNECT_S)
+        client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise StorageError(
             f"no scheduler answers at {scheduler} ({error}); start one with: dask scheduler, and workers with: "
