@@ -142,8 +142,6 @@ def test_a_snippet_stores_what_it_says(
     if (why := backend.why_unavailable()) is not None:
         pytest.skip(why)
     assert code is not None
-    if (why := backend.why_unavailable()) is not None:
-        pytest.skip(why)
     assert re.findall(r"<<\w+>>", code) == []
     assert max(map(len, code.splitlines())) <= 88
     load_glymur()  # so that a machine without the system's OpenJPEG runs its snippets too
