@@ -37,12 +37,9 @@ LIMITS_S: Final = 3.0
 _ASV_PASSES: Final = 5
 _PROCESS_S: Final = 0.08
 _WORKER_S: Final = 1.0
-_COUNT_S: Final = 0.3
-_COUNTED_CALLS: Final = 10
-_CALL_S: Final = 3.0
+_COUNT_S: Final = 0.5
+_CALL_S: Final = 2.0
 _WARM_UPS: Final = 2
-_LIMITS_TAKE_S: Final = 1.5 * LIMITS_S
-"""With what is written and warmed up for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +234,7 @@ def _batches(grids: list[Grid], passes: int) -> tuple[tuple[int, tuple[str, ...]
 
 def _estimate_s(plan: Plan) -> float:
     known = _known_medians(plan.workspace.results)
-    cases = (grid.case(*values) for grid in plan.grids for values in grid.combinations())
-    seconds = _LIMITS_TAKE_S * (1 + plan.passes)
-    seconds += sum(_COUNT_S + _COUNTED_CALLS * _one_call_s(case, known) for case in cases)
+    seconds = LIMITS_S + _COUNT_S * plan.n_cases
     if plan.engine == "asv":
         return seconds + _asv_s(plan, known)
     measuring = _paired_s(plan, known)
